@@ -1,0 +1,1 @@
+"""From loops to machine code by way of LLVM IR text."""

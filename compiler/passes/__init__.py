@@ -1,0 +1,1 @@
+"""Passes: functions from a valid Program to a valid Program."""

@@ -1,0 +1,1 @@
+"""Rewriting: rules are data, the engine is iterative, every rule set settles."""

@@ -1,0 +1,1 @@
+"""Expressions as text, LaTeX, Python source and drawings."""
