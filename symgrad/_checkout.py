@@ -1,9 +1,10 @@
 """Make the folder `compiler/` of a checkout importable as `symgrad.compiler`.
 
-In the wheel the folder stands inside the package and nothing happens here.  In a checkout it stands beside the package, so
-that the compiler can be read and tested alone; a finder for this one name closes the gap.  An editable install brings a finder
-of its own for the same folder, so whichever answers first gives the same module.  Adding the root of the checkout to
-`symgrad.__path__` would be shorter, but would also make a second copy, `symgrad.symgrad`, importable.
+In the wheel the folder stands inside the package and nothing happens here.  In a checkout it stands beside the
+package, so that the compiler can be read and tested alone; a finder for this one name closes the gap.  An editable
+install brings a finder of its own for the same folder, so whichever answers first gives the same module.  Adding the
+root of the checkout to `symgrad.__path__` would be shorter, but would also make a second copy, `symgrad.symgrad`,
+importable.
 """
 
 from __future__ import annotations

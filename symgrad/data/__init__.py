@@ -27,8 +27,7 @@ class Digits(NamedTuple):
 
 def load_iris() -> Iris:
     """150 flowers of three species, in fresh arrays."""
-    with (files(__name__) / "iris.csv").open(encoding="utf-8", newline="") as lines:
-        _, *rows = csv.reader(lines)
+    _, *rows = csv.reader((files(__name__) / "iris.csv").read_text(encoding="utf-8").splitlines())
     names = tuple(dict.fromkeys(row[-1] for row in rows))
     features = np.array([row[:-1] for row in rows], dtype=np.float64)
     return Iris(features, np.array([names.index(row[-1]) for row in rows], dtype=np.int64), names)
