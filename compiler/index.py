@@ -55,10 +55,12 @@ class SizeValue:
 @dataclass(frozen=True, slots=True)
 class Load:
     """One element of an array: as many i64 expressions as the array has axes, each within its size (checked at run
-    time: IndexError).  What a `where` or `mask` around the load does not select is not read and may be out of range."""
+    time: IndexError).  What a `where` or `mask` around the load does not select is not read and may be out of range.
+    A schedule marks with `checked` what it cannot prove to be within its size."""
 
     array: str
     index: tuple[Expr, ...]
+    checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

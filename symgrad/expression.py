@@ -1,0 +1,450 @@
+"""`Expr`: what users hold, and `apply`, the one way in which operations come to exist.
+
+An `Expr` is a node with what mathematics does not know: the declared symbols in their order, whether its element type
+is only a suggestion (`weak`, like a Python number in NumPy 2), and the text it came from.  Its operators, methods and NumPy
+protocols look functions up by name in `FUNCTIONS`, which the rows in `ops/` fill: that is what lets the rules of operations
+be written with the same operators that users write, without a cycle of imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .compiler.types import DTYPES, RANK, ArrayType, Dim, FloorDiv, Max0, Size, floordiv, is_float, max0, named
+from .errors import ArgumentError, DTypeError, ShapeError, SymgradError
+from .graph import Node, Op, Params, lookup, node, postorder
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+"""Every function that formulas may call, by name: the parser, NumPy's protocols and `sg.name` all read this table."""
+NUMPY: dict[Any, str] = {}
+"""NumPy functions and ufuncs to the names of ours."""
+METHODS: dict[str, str] = {}
+"""Names of methods and attributes of `Expr` to the functions that they call."""
+
+
+def function(
+    name: str, *aliases: str, numpy: Iterable[Any] = (), method: bool = False
+) -> Callable[[Callable[..., Expr]], Callable[..., Expr]]:
+    """Registers a function on expressions under `name` and `aliases`, as the meaning of the given NumPy functions, and
+    with `method` as a method of `Expr`."""
+
+    def add(f: Callable[..., Expr]) -> Callable[..., Expr]:
+        for n in (name, *aliases):
+            if n in FUNCTIONS:
+                raise ValueError(f"function {n} is registered twice")
+            FUNCTIONS[n] = f
+        for source in numpy:
+            NUMPY[source] = name
+        if method:
+            METHODS[name] = name
+        return f
+
+    return add
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A formula as the user wrote it, and the part of it that each node came from."""
+
+    text: str
+    spans: dict[Node, tuple[int, int]] = field(default_factory=dict, repr=False)
+
+
+class Expr:
+    """An expression: a value of some type in terms of symbols.  Acts like a NumPy array under operators, NumPy functions
+    and indexing; calling it with values evaluates it.  Made by `parse`, `from_function`, `from_sympy` and the symbols
+    (`scalar`, `vector`, `matrix`, `tensor`).
+
+    >>> import symgrad as sg
+    >>> x = sg.vector("x", "n")
+    >>> sg.sum(x**2).grad(x)
+    2*x
+    """
+
+    __slots__ = ("declared", "node", "source", "weak")
+    __array_priority__ = 1000
+
+    node: Node
+    declared: tuple[Node, ...]
+    weak: bool
+    source: Source | None
+
+    def __init__(
+        self, node: Node, declared: tuple[Node, ...] = (), *, weak: bool = False, source: Source | None = None
+    ) -> None:
+        self.node, self.declared, self.weak, self.source = node, declared, weak, source
+
+    @property
+    def type(self) -> ArrayType:
+        """Element type and shape, e.g. ``f64[m, n]``."""
+        return self.node.type
+
+    @property
+    def dtype(self) -> str:
+        """Element type: "f64", "f32", "i64" or "bool"."""
+        return self.node.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.node.type.shape)
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The sizes of the axes: integers where they are known, otherwise expressions usable as numbers and as sizes."""
+        return tuple(n if isinstance(n, int) else size(n) for n in self.node.type.shape)
+
+    @property
+    def size(self) -> Any:
+        """Number of elements, as an integer or as an expression of the sizes."""
+        from .compiler.types import product
+
+        total = product(self.node.type.shape)
+        return total if isinstance(total, int) else size(total)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise ShapeError(f"len() of a scalar ({self.type})")
+        n = self.type.shape[0]
+        if not isinstance(n, int):
+            raise ShapeError(f"len(): the first axis of {self.type} has no fixed size; use .shape[0]")
+        return n
+
+    def __iter__(self) -> Iterator[Expr]:
+        return iter([self[k] for k in range(len(self))])
+
+    def __bool__(self) -> bool:
+        raise ArgumentError(
+            f"a symbolic value ({self.type}) has no truth value: use where(condition, a, b) instead of if, "
+            "and & | ~ instead of and, or, not"
+        )
+
+    def __float__(self) -> float:
+        raise ArgumentError(f"a symbolic value ({self.type}) is not a number: use symgrad's or NumPy's functions on it")
+
+    __int__ = __float__  # type: ignore[assignment]
+    __index__ = __float__  # type: ignore[assignment]
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise ArgumentError(f"a symbolic value ({self.type}) cannot become a NumPy array: use NumPy's functions on it, or "
+                            "sg.array([...]) to put expressions together")
+
+    def __hash__(self) -> int:
+        return hash(self.node)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "reduce" and ufunc.__name__ in ("add", "multiply", "maximum", "minimum"):
+            name = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}[ufunc.__name__]
+            return FUNCTIONS[name](*inputs, **{"axis": 0, **kwargs})
+        if method != "__call__" or ufunc not in NUMPY:
+            raise DTypeError(f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}: not an operation of symgrad")
+        for option in kwargs:
+            raise ArgumentError(f"numpy.{ufunc.__name__}: option {option}= is not supported on symbolic values")
+        return FUNCTIONS[NUMPY[ufunc]](*inputs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func not in NUMPY:
+            raise DTypeError(f"{func.__module__}.{func.__name__}: not an operation of symgrad")
+        return FUNCTIONS[NUMPY[func]](*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in METHODS:
+            f = FUNCTIONS[METHODS[name]]
+            return lambda *args, **kwargs: f(self, *args, **kwargs)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    @property
+    def T(self) -> Expr:
+        """All axes reversed."""
+        result: Expr = FUNCTIONS["transpose"](self)
+        return result
+
+    def __getitem__(self, index: Any) -> Expr:
+        result: Expr = FUNCTIONS["getitem"](self, index)
+        return result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.node, self.declared, self.weak, self.source.text if self.source else None)
+
+
+def _rebuild(node: Node, declared: tuple[Node, ...], weak: bool, text: str | None) -> Expr:
+    return Expr(node, declared, weak=weak, source=Source(text) if text is not None else None)
+
+
+def _binary(name: str) -> Callable[[Expr, Any], Expr]:
+    def operator(self: Expr, other: Any) -> Expr:
+        if not isinstance(other, Expr | int | float | bool | np.ndarray | np.generic | list | complex):
+            return NotImplemented
+        result: Expr = FUNCTIONS[name](self, other)
+        return result
+
+    return operator
+
+
+def _reflected(name: str) -> Callable[[Expr, Any], Expr]:
+    def operator(self: Expr, other: Any) -> Expr:
+        result: Expr = FUNCTIONS[name](other, self)
+        return result
+
+    return operator
+
+
+def _unary(name: str) -> Callable[[Expr], Expr]:
+    def operator(self: Expr) -> Expr:
+        result: Expr = FUNCTIONS[name](self)
+        return result
+
+    return operator
+
+
+for _symbol, _name in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+                       "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
+                       "xor": "logical_xor"}.items():  # fmt: skip
+    setattr(Expr, f"__{_symbol}__", _binary(_name))
+    setattr(Expr, f"__r{_symbol}__", _reflected(_name))
+for _symbol, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
+                       "ne": "not_equal"}.items():  # fmt: skip
+    setattr(Expr, f"__{_symbol}__", _binary(_name))
+for _symbol, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "logical_not"}.items():
+    setattr(Expr, f"__{_symbol}__", _unary(_name))
+
+
+# ---- leaves
+
+def constant(value: Any, dtype: str | None = None) -> Expr:
+    """A constant: a number, or a NumPy array whose elements are copied.  Python numbers are weak, as in NumPy 2.
+
+    Raises DTypeError for complex numbers, objects and sparse arrays."""
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        value = float(value) if abs(value) < 2**1023 else float("inf") * (1 if value > 0 else -1)
+    array = _numeric(value)
+    chosen = dtype or next(name for name, kind in DTYPES.items() if kind == array.dtype)
+    array = np.ascontiguousarray(array.astype(DTYPES[chosen])).reshape(array.shape)
+    weak = dtype is None and type(value) in (int, float, bool)
+    return Expr(node(lookup("constant"), (), (chosen, array.shape, array.tobytes())), weak=weak)
+
+
+def _numeric(value: Any) -> np.ndarray[Any, Any]:
+    if hasattr(value, "tocsr"):
+        raise DTypeError(f"constant: sparse arrays are not supported ({type(value).__name__}); use .toarray()")
+    if isinstance(value, np.ma.MaskedArray):
+        raise DTypeError("constant: masked arrays are not supported; fill them or use where(mask, ...)")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise DTypeError(f"constant: {type(value).__name__} is not an array of numbers: {error}") from None
+    kind = array.dtype.kind
+    if kind == "b":
+        return array
+    if kind in "iu":
+        return array.astype(np.int64)
+    if kind == "f":
+        return array if array.dtype == np.float32 else array.astype(np.float64)
+    what = "complex numbers are" if kind == "c" else f"element type {array.dtype} is"
+    raise DTypeError(f"constant: {what} not supported; symgrad computes with real float64, float32, int64 and bool")
+
+
+def size(n: Dim) -> Expr:
+    """The number of elements along an axis of size `n`, as a weak integer expression."""
+    return Expr(node(lookup("size"), (), (n, "i64")), weak=True) if not isinstance(n, int) else constant(n)
+
+
+def lift(value: Any) -> Expr:
+    """`value` as an expression: an `Expr` as it is, numbers and arrays as constants, lists of expressions stacked."""
+    if isinstance(value, Expr):
+        return value
+    if isinstance(value, Size):
+        return size(value)
+    if isinstance(value, list | tuple) and any(isinstance(v, Expr) for v in _leaves(value)):
+        stacked: Expr = FUNCTIONS["array"](value)
+        return stacked
+    if isinstance(value, str):
+        raise ArgumentError(f"expected a value, got the text {value!r}")
+    return constant(value)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    pending = [value]
+    while pending:
+        v = pending.pop()
+        if isinstance(v, list | tuple):
+            pending.extend(v)
+        else:
+            yield v
+
+
+def dim(value: Any) -> Dim:
+    """`value` as a size: an integer, a `Size`, a size name, or an expression made of sizes and integers."""
+    if isinstance(value, bool):
+        raise ShapeError("a size must be an integer, not a bool")
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, Size):
+        return value
+    if isinstance(value, str):
+        from .build import parse_size
+
+        return parse_size(value)
+    if isinstance(value, Expr):
+        known = dim_of_node(value.node)
+        if known is not None:
+            return known
+    raise ShapeError(f"a size must be an integer or made of size names, got {value!r}")
+
+
+def dim_of_node(root: Node) -> Dim | None:
+    """The size that an integer expression of sizes and constants stands for, or None if it is something else."""
+    known: dict[Node, Dim | None] = {}
+    for x in postorder([root]):
+        known[x] = _dim_step(x, [known[i] for i in x.inputs])
+    return known[root]
+
+
+def _dim_step(x: Node, inputs: list[Dim | None]) -> Dim | None:
+    if x.type.shape:
+        return None
+    if x.op.name == "size":
+        n = x.params[0]
+        assert isinstance(n, int | Size)
+        return n
+    if x.op.name == "constant":
+        number = constant_value(x).item()
+        return int(number) if float(number).is_integer() else None
+    args: list[Dim] = [a for a in inputs if a is not None]
+    if len(args) != len(inputs) or not args:
+        return None
+    if x.op.name in ("add", "mul"):
+        total = args[0]
+        for a in args[1:]:
+            total = total + a if x.op.name == "add" else total * a
+        return total
+    if x.op.name == "cast":
+        return args[0]
+    if x.op.name == "neg":
+        return -1 * args[0]
+    if x.op.name == "sub":
+        return args[0] - args[1]
+    if x.op.name == "floordiv":
+        return floordiv(args[0], args[1]) if args[1] != 0 else None
+    if x.op.name == "maximum" and 0 in args:
+        return max0(args[0] if args[1] == 0 else args[1])
+    return None
+
+
+def constant_value(x: Node) -> np.ndarray[Any, Any]:
+    """The array that a constant node holds (read-only)."""
+    dtype, shape, data = x.params
+    assert isinstance(dtype, str) and isinstance(shape, tuple) and isinstance(data, bytes)
+    return np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+
+
+# ---- making nodes
+
+def merge_declared(args: Sequence[Expr]) -> tuple[Node, ...]:
+    """The declared symbols of `args` in order, each once."""
+    first = args[0].declared if args else ()
+    if all(a.declared is first or not a.declared for a in args):
+        return first
+    return tuple(dict.fromkeys(d for a in args for d in a.declared))
+
+
+def merge_source(args: Sequence[Expr]) -> Source | None:
+    """The text that `args` came from, when it is one text."""
+    for a in args:
+        if a.source is not None:
+            return a.source
+    return None
+
+
+def cast(x: Expr, dtype: str) -> Expr:
+    """`x` with elements of `dtype`; constants and sizes are made anew, anything else gets a conversion."""
+    if x.dtype == dtype:
+        return Expr(x.node, x.declared, source=x.source) if x.weak else x
+    if x.node.op.name == "constant":
+        return Expr(constant(constant_value(x.node), dtype).node, x.declared)
+    if x.node.op.name == "size":
+        return Expr(node(x.node.op, (), (x.node.params[0], dtype)))
+    return Expr(node(lookup("cast"), (x.node,), (dtype,)), x.declared, source=x.source)
+
+
+def common_dtype(args: Sequence[Expr]) -> str:
+    """The element type that `args` have in common by NumPy's rules, weak ones giving way to strong ones."""
+    strong = [a.dtype for a in args if not a.weak]
+    weak = [a.dtype for a in args if a.weak]
+    if not strong:
+        return max(weak, key=RANK.__getitem__)
+    best = max(strong, key=RANK.__getitem__)
+    if best == "f32" and "i64" in strong:
+        return "f64"
+    for w in weak:
+        if RANK[w] > RANK[best] and not (is_float(w) and is_float(best)):
+            best = w if best != "f32" else best
+    return best
+
+
+def floating(args: Sequence[Expr]) -> str:
+    """The floating-point type in which a function of `args` is computed: their common type, f64 for integers."""
+    found = common_dtype(args)
+    return found if is_float(found) else "f64"
+
+
+def unify(args: Sequence[Any], *, want_float: bool = False) -> tuple[list[Expr], bool]:
+    """`args` lifted to expressions of one common element type, and whether the result is weak."""
+    exprs = [lift(a) for a in args]
+    dtype = floating(exprs) if want_float else common_dtype(exprs)
+    weak = all(e.weak for e in exprs)
+    return [cast(e, dtype) for e in exprs], weak
+
+
+def apply(op: str | Op, args: Sequence[Expr], params: Params = (), *, weak: bool = False) -> Expr:
+    """The expression of an operation on expressions of the right element types."""
+    row = lookup(op) if isinstance(op, str) else op
+    result = node(row, tuple(a.node for a in args), params)
+    return Expr(result, merge_declared(args), weak=weak, source=merge_source(args))
+
+
+def broadcast_shapes(op: str, types: Sequence[ArrayType]) -> tuple[Dim, ...]:
+    """The shape that `types` broadcast to; a size broadcasts only where it is written 1.  Raises ShapeError."""
+    rank = max((len(t.shape) for t in types), default=0)
+    shape: list[Dim] = [1] * rank
+    for t in types:
+        for k, n in enumerate(t.shape, rank - len(t.shape)):
+            if shape[k] == 1:
+                shape[k] = n
+            elif n not in (1, shape[k]):
+                sides = " and ".join(str(u) for u in types) if len(types) < 4 else ", ".join(map(str, types))
+                raise ShapeError(f"{op}: shapes do not broadcast: {sides} (size {shape[k]} against {n} in axis {k - rank})")
+    return tuple(shape)
+
+
+def symbols_of(roots: Sequence[Node]) -> list[Node]:
+    """The symbols below `roots` in the order of their first appearance."""
+    return [x for x in postorder(roots) if x.op.name == "symbol"]
+
+
+def symbol_name(x: Node) -> str:
+    """The name of a symbol node."""
+    name = x.params[0]
+    assert isinstance(name, str)
+    return name
+
+
+def check_names(declared: Iterable[Node]) -> dict[str, Node]:
+    """The declared symbols by name; ArgumentError if one name stands for symbols of different types."""
+    found: dict[str, Node] = {}
+    for x in declared:
+        name = symbol_name(x)
+        if found.setdefault(name, x) is not x:
+            raise ArgumentError(f"two different symbols are called {name}: {found[name].type} and {x.type}")
+    return found
+
+
+__all__ = [
+    "FUNCTIONS", "METHODS", "NUMPY", "Expr", "FloorDiv", "Mapping", "Max0", "Source", "SymgradError", "apply",
+    "broadcast_shapes", "cast", "check_names", "common_dtype", "constant", "constant_value", "dim", "dim_of_node",
+    "floating", "function", "lift", "merge_declared", "merge_source", "named", "size", "symbol_name", "symbols_of", "unify",
+]  # fmt: skip

@@ -1,0 +1,67 @@
+"""What rows of the operation table use to say one element of their result in the index language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .compiler.index import Axis, AxisValue, Call, Const, Expr, Load, Reduce, SizeValue
+from .compiler.types import ArrayType, Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An array of the program under construction."""
+
+    name: str
+    type: ArrayType
+
+    def at(self, index: Sequence[Expr]) -> Load:
+        """The element at the trailing part of `index`; an axis of size 1 is broadcast."""
+        shape = self.type.shape
+        used = index[len(index) - len(shape) :]
+        return Load(self.name, tuple(integer(0) if n == 1 else i for n, i in zip(shape, used, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One statement's right side: axes of the result, value, and for scatters where and how it accumulates."""
+
+    axes: tuple[Axis, ...]
+    value: Expr | Reduce
+    at: tuple[Expr, ...] | None = None
+    accumulate: str | None = None
+
+
+def integer(value: int) -> Const:
+    """The i64 constant `value`."""
+    return Const(value, "i64")
+
+
+def axes_of(shape: Sequence[Dim], prefix: str = "i") -> tuple[Axis, ...]:
+    """One axis per size, named `prefix` and a number."""
+    return tuple(Axis(f"{prefix}{k}", n) for k, n in enumerate(shape))
+
+
+def values(axes: Sequence[Axis]) -> list[Expr]:
+    """The current values of `axes`, as an index."""
+    return [AxisValue(a.name) for a in axes]
+
+
+def number(size: Dim) -> Expr:
+    """A size as an i64 expression."""
+    return integer(size) if isinstance(size, int) else SizeValue(size)
+
+
+def plus(a: Expr, b: Expr) -> Expr:
+    """``a + b`` on indices, without adding zero."""
+    if isinstance(b, Const) and b.value == 0:
+        return a
+    return b if isinstance(a, Const) and a.value == 0 else Call("add", (a, b))
+
+
+def times(a: Expr, b: Expr) -> Expr:
+    """``a * b`` on indices, without multiplying by one."""
+    if isinstance(b, Const) and b.value == 1:
+        return a
+    return b if isinstance(a, Const) and a.value == 1 else Call("mul", (a, b))

@@ -1,0 +1,326 @@
+"""Reductions that are not sums, and functions along axes: extrema, norm, logsumexp, softmax.
+
+Parameters are the reduced axes, counted from the right and sorted.  At a tie of a maximum all tied elements share the derivative.
+The norm at zero has the subgradient 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..compiler.index import Axis, AxisValue, Reduce
+from ..compiler.index import Expr as Element_
+from ..compiler.types import ArrayType, is_float
+from ..errors import DomainError, DTypeError, ShapeError
+from ..expression import Expr, apply, function, lift, unify
+from ..graph import Node, Op, Params, register
+from ..indexing import Element, Operand
+from .arithmetic import lookup_function, where
+from .einsum import axes_from_right, sum_, unit_axes
+from .elementwise import mask
+
+Axes = tuple[int, ...]
+
+
+def axes_param(params: Params) -> Axes:
+    """The reduced axes of a node with these parameters."""
+    axes = params[0]
+    assert isinstance(axes, tuple)
+    return axes
+
+
+def reduction_type(name: str, dtype: str | None = None, *, float_only: bool = False) -> Callable[..., ArrayType]:
+    """The type rule of a reduction over the axes in the parameters."""
+
+    def infer(types: Sequence[ArrayType], params: Params) -> ArrayType:
+        (t,) = types
+        if float_only and not is_float(t.dtype):
+            raise DTypeError(f"{name}: needs floating-point numbers, got {t}")
+        gone = {a + t.rank for a in axes_param(params)}
+        return ArrayType(dtype or t.dtype, tuple(n for k, n in enumerate(t.shape) if k not in gone))
+
+    return infer
+
+
+def restore(g: Expr, x: Expr, axes: Axes) -> Expr:
+    """`g`, whose trailing axes are those of `x` without `axes`, with unit axes put back in their places."""
+    kept = x.ndim - len(axes)
+    extra = g.ndim - kept
+    gone = {a + x.ndim for a in axes}
+    positions: list[int | None] = list(range(extra))
+    k = extra
+    for axis in range(x.ndim):
+        if axis in gone:
+            positions.append(None)
+        else:
+            positions.append(k)
+            k += 1
+    return unit_axes(g, positions)
+
+
+def lower_reduction(op: str) -> Callable[[Node, Sequence[Operand]], Element]:
+    """One element of a plain reduction of its only operand."""
+
+    def lower(x: Node, operands: Sequence[Operand]) -> Element:
+        axes, summed, index = reduction_axes(x, operands[0])
+        return Element(axes, Reduce(op, summed, operands[0].at(index)))
+
+    return lower
+
+
+def reduction_axes(x: Node, operand: Operand) -> tuple[tuple[Axis, ...], tuple[Axis, ...], list[Element_]]:
+    """Axes of the result, reduced axes, and the operand's index over both."""
+    rank = len(operand.type.shape)
+    gone = {a + rank for a in axes_param(x.params)}
+    every = [Axis(f"{'r' if k in gone else 'i'}{k}", n) for k, n in enumerate(operand.type.shape)]
+    kept = tuple(a for k, a in enumerate(every) if k not in gone)
+    return kept, tuple(a for k, a in enumerate(every) if k in gone), [AxisValue(a.name) for a in every]
+
+
+def reduction(name: str, x: Any, axis: Any, keepdims: bool, *, want_float: bool = False) -> Expr:
+    """A reduction of `x` over `axis` by the operation `name`, with unit axes in place of the reduced ones if asked."""
+    operand = unify([x], want_float=want_float)[0][0]
+    axes = tuple(axes_from_right(name, operand, axis))
+    if any(operand.type.shape[a] == 0 for a in axes) and name in ("max", "min", "argmax", "argmin"):
+        raise ShapeError(f"{name}: of an empty axis ({operand.type})")
+    result = apply(name, [operand], (axes,))
+    return restore(result, operand, axes) if keepdims else result
+
+
+def _extremum(name: str, numpy: Callable[..., Any]) -> Callable[..., Any]:
+    def evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
+        x = np.asarray(args[0])
+        axes = axes_param(params)
+        if any(x.shape[a] == 0 for a in axes):
+            raise DomainError(f"{name}: of an empty axis (shape {x.shape})")
+        return numpy(x, axis=axes) if axes else x
+
+    return evaluate
+
+
+def _extremum_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
+    axes = axes_param(y.node.params)
+    chosen = x == restore(y, x, axes)
+    count = restore(sum_(chosen.astype(x.dtype), axes), x, axes)
+    return [mask(chosen, restore(g, x, axes) / count)]
+
+
+for _name, _numpy in (("max", np.max), ("min", np.min)):
+    register(Op(_name, reduction_type(_name), _extremum(_name, _numpy), lower_reduction(_name), vjp=_extremum_vjp,
+                domain=((-2, 2),), doc=f"The {_name}imum over axes; tied elements share the derivative."))  # fmt: skip
+
+
+@function("max", "amax", numpy=[np.max, np.amax], method=True)
+def max_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
+    """The largest element over all axes or `axis`; tied elements share the derivative.  ``max(a, b)`` of two values is `maximum`."""
+    if axis is not None and not isinstance(axis, int | np.integer | tuple | list) or isinstance(axis, float):
+        result: Expr = lookup_function("maximum")(x, axis)
+        return result
+    return reduction("max", x, axis, keepdims)
+
+
+@function("min", "amin", numpy=[np.min, np.amin], method=True)
+def min_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
+    """The smallest element over all axes or `axis`; tied elements share the derivative."""
+    if axis is not None and not isinstance(axis, int | np.integer | tuple | list) or isinstance(axis, float):
+        result: Expr = lookup_function("minimum")(x, axis)
+        return result
+    return reduction("min", x, axis, keepdims)
+
+
+# ---- norm: the root of the sum of squares, scaled against overflow
+
+def _norm_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
+    x = np.asarray(args[0])
+    axes = axes_param(params)
+    if not axes:
+        return np.abs(x)
+    with np.errstate(all="ignore"):
+        plain = np.sqrt(np.sum(x * x, axis=axes))
+        scale = np.max(np.abs(x), axis=axes, initial=0)
+        tiny, huge = (1e-140, 1e140) if x.dtype == np.float64 else (1e-16, 1e16)
+        unsafe = (scale > 0) & np.isfinite(scale) & ((scale < tiny) | (scale > huge))
+        if not unsafe.any():
+            return plain
+        safe = np.where(unsafe, scale, 1).astype(x.dtype)
+        rescaled = safe * np.sqrt(np.sum((x / np.expand_dims(safe, axes)) ** 2, axis=axes))
+        return np.where(unsafe, rescaled, plain).astype(x.dtype)
+
+
+def _norm_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
+    axes = axes_param(y.node.params)
+    length = restore(y, x, axes)
+    return [mask(length != 0, restore(g, x, axes) * (x / length))]
+
+
+def _norm_expand(y: Expr, x: Expr) -> Expr:
+    """The root of the sum of squares; where that sum over- or underflows, of scaled squares summed in the same pass
+    (Blue, *A Portable Fortran Program to Find the Euclidean Norm of a Vector*, ACM TOMS 4, 1978)."""
+    axes = axes_param(y.node.params)
+    sqrt = lookup_function("sqrt")
+    if not axes:
+        magnitude: Expr = lookup_function("abs")(x)
+        return magnitude
+    down, up, low = (2.0**-600, 2.0**600, 2.0**-900) if x.dtype == "f64" else (2.0**-80, 2.0**90, 2.0**-100)
+    plain, big, small = (sum_(z * z, axes) for z in (x, x * down, x * up))
+    rescued = where(plain < low, sqrt(small) * (1 / up), sqrt(big) * (1 / down))
+    return where((plain >= low) & lookup_function("isfinite")(plain), sqrt(plain), rescued)
+
+
+register(Op("norm", reduction_type("norm", float_only=True), _norm_evaluate, expand=_norm_expand, vjp=_norm_vjp, domain=((0.3, 2),),
+            doc="Euclidean norm over axes; the derivative at 0 is 0."))  # fmt: skip
+
+
+@function("norm", numpy=[np.linalg.norm])
+def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -> Expr:
+    """The norm of a vector or matrix: Euclidean or Frobenius by default; `ord` 1, 2, inf, -inf, 0 < p, "fro" as in NumPy.
+
+    The derivative at 0 is 0."""
+    operand = unify([x], want_float=True)[0][0]
+    axes = axes_from_right("norm", operand, axis)
+    if ord in (None, "fro") or (ord == 2 and len(axes) == 1):
+        result = apply("norm", [operand], (tuple(axes),))
+        return restore(result, operand, tuple(axes)) if keepdims else result
+    if len(axes) != 1:
+        raise DTypeError(f"norm: ord={ord!r} of a matrix is not supported; use the singular values")
+    magnitude = lookup_function("abs")(operand)
+    if ord in (float("inf"), -float("inf")):
+        return (max_ if ord > 0 else min_)(magnitude, axes[0], keepdims=keepdims)
+    if ord == 1:
+        return sum_(magnitude, axes[0], keepdims=keepdims)
+    if not isinstance(ord, int | float) or ord <= 0:
+        raise DTypeError(f"norm: ord={ord!r} is not supported; use a positive number, inf, -inf or 'fro'")
+    return sum_(magnitude**ord, axes[0], keepdims=keepdims) ** (1 / ord)
+
+
+# ---- logsumexp, softmax
+
+def _shifted(x: Any, axes: Axes) -> tuple[Any, Any]:
+    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
+    return np.where(np.isfinite(top), top, 0).astype(x.dtype), top
+
+
+def _logsumexp_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
+    x = np.asarray(args[0])
+    axes = axes_param(params)
+    with np.errstate(all="ignore"):
+        shift, _ = _shifted(x, axes)
+        return np.log(np.sum(np.exp(x - shift), axis=axes)) + np.squeeze(shift, axes)
+
+
+def _softmax_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
+    x = np.asarray(args[0])
+    axes = axes_param(params)
+    with np.errstate(all="ignore"):
+        e = np.exp(x - _shifted(x, axes)[0])
+        total = np.sum(e, axis=axes, keepdims=True)
+        return np.where(total > 0, e / total, np.where(np.isnan(total), total, 0)).astype(x.dtype)
+
+
+def _logsumexp_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
+    axes = axes_param(y.node.params)
+    return [restore(g, x, axes) * apply("softmax", [x], (axes,))]
+
+
+def _softmax_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
+    axes = axes_param(y.node.params)
+    return [y * (g - sum_(g * y, axes, keepdims=True))]
+
+
+def _softmax_jvp(t: Sequence[Expr | None], y: Expr, x: Expr) -> Expr | None:
+    return None if t[0] is None else _softmax_vjp(t[0], y, x)[0]
+
+
+def _softmax_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
+    if not is_float(types[0].dtype):
+        raise DTypeError(f"softmax: needs floating-point numbers, got {types[0]}")
+    return types[0]
+
+
+def _shift(x: Expr, axes: Axes) -> Expr:
+    top = apply("max", [x], (axes,))
+    return restore(where(lookup_function("isfinite")(top), top, 0.0), x, axes)
+
+
+def _logsumexp_expand(y: Expr, x: Expr) -> Expr:
+    axes = axes_param(y.node.params)
+    shift = _shift(x, axes)
+    total: Expr = lookup_function("log")(sum_(lookup_function("exp")(x - shift), axes))
+    return total + sum_(shift, axes)
+
+
+def _softmax_expand(y: Expr, x: Expr) -> Expr:
+    axes = axes_param(y.node.params)
+    e = lookup_function("exp")(x - _shift(x, axes))
+    total = sum_(e, axes, keepdims=True)
+    return where(total == 0, 0.0, e / total)
+
+
+register(Op("logsumexp", reduction_type("logsumexp", float_only=True), _logsumexp_evaluate, expand=_logsumexp_expand, vjp=_logsumexp_vjp,
+            domain=((-2, 2),), doc="log of the sum of exponentials over axes, without overflow."))  # fmt: skip
+register(Op("softmax", _softmax_type, _softmax_evaluate, expand=_softmax_expand, vjp=_softmax_vjp, jvp=_softmax_jvp, domain=((-2, 2),),
+            doc="Exponentials divided by their sum over axes, without overflow."))  # fmt: skip
+
+
+@function("logsumexp")
+def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
+    """``log(sum(exp(x)))`` over all axes or `axis`, without overflow; -inf where all elements are -inf."""
+    return reduction("logsumexp", x, axis, keepdims, want_float=True)
+
+
+@function("softmax")
+def softmax(x: Any, axis: int = -1) -> Expr:
+    """``exp(x)/sum(exp(x))`` along `axis` (the last by default), without overflow."""
+    operand = unify([x], want_float=True)[0][0]
+    return apply("softmax", [operand], (tuple(axes_from_right("softmax", operand, axis)),))
+
+
+@function("log_softmax")
+def log_softmax(x: Any, axis: int = -1) -> Expr:
+    """``log(softmax(x))`` along `axis`, without overflow or cancellation."""
+    operand = unify([x], want_float=True)[0][0]
+    return operand - logsumexp(operand, axis, keepdims=True)
+
+
+# ---- any, all
+
+def _boolean(name: str, numpy: Callable[..., Any], op: str) -> None:
+    def evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
+        return numpy(args[0], axis=axes_param(params))
+
+    register(Op(name, reduction_type(name, "bool"), evaluate, lower_reduction(op), vjp=lambda g, y, x: [None],
+                doc=f"Whether {name} element is true, over axes."))  # fmt: skip
+
+    def call(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
+        operand = lift(x)
+        return reduction(name, operand if operand.dtype == "bool" else operand != 0, axis, keepdims)
+
+    call.__doc__ = f"Whether {name} element is true over all axes or `axis`."
+    function(name, numpy=[numpy], method=True)(call)
+
+
+_boolean("any", np.any, "or")
+_boolean("all", np.all, "and")
+
+
+def cross_entropy_labels(labels: Expr, logits: Expr) -> Expr:
+    """One-hot rows of `labels` where they are integers, `labels` themselves where they are probabilities."""
+    if labels.dtype != "i64":
+        return labels
+    classes = lookup_function("arange")(logits.shape[-1])
+    return (unit_axes(labels, [*range(labels.ndim), None]) == classes).astype(logits.dtype)
+
+
+@function("cross_entropy")
+def cross_entropy(logits: Any, labels: Any) -> Expr:
+    """Softmax cross-entropy ``-sum(labels * log_softmax(logits))``, summed over everything.
+
+    `labels` are probabilities of the shape of `logits`, or integer classes of that shape without the last axis."""
+    z = lift(logits)
+    return -sum_(cross_entropy_labels(lift(labels), z) * log_softmax(z))
+
+
+__all__ = ["logsumexp", "norm", "reduction", "softmax"]
