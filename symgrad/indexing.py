@@ -33,6 +33,15 @@ class Element:
     accumulate: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """What `Op.lower` returns instead of an element: the whole result comes from one extern routine, a row of
+    `compiler.externs.EXTERNS`, called with the node's inputs (C-contiguous arrays) and these static params."""
+
+    function: str
+    params: tuple[object, ...] = ()
+
+
 def integer(value: int) -> Const:
     """The i64 constant `value`."""
     return Const(value, "i64")
