@@ -1,0 +1,48 @@
+"""The table of vector functions: a body registers itself with `function` and nothing else names it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .vecmath_builder import Value
+
+Emit = Callable[..., Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """How a function is emitted: `emit(builder, *arguments)`; `wide` if f32 goes through the f64 code."""
+
+    emit: Emit
+    arity: int
+    wide: bool
+    slow: bool
+
+
+BODIES: dict[str, Body] = {}
+FUNCTIONS: dict[str, int] = {}
+"""The public functions: name -> number of arguments."""
+CONSTANTS: dict[str, str] = {}
+"""Global tables that bodies read: symbol -> its definition."""
+
+
+def function(name: str, arity: int = 1, *, wide: bool = False) -> Callable[[Emit], Emit]:
+    """Registers the decorated body as the public function `name`."""
+
+    def register(emit: Emit) -> Emit:
+        FUNCTIONS[name] = arity
+        BODIES[name] = Body(emit, arity, wide, slow=False)
+        return emit
+
+    return register
+
+
+def slow_path(name: str, arity: int = 1, *, wide: bool = False) -> Callable[[Emit], Emit]:
+    """Registers the decorated body as code that only cold branches call."""
+
+    def register(emit: Emit) -> Emit:
+        BODIES[name] = Body(emit, arity, wide, slow=True)
+        return emit
+
+    return register

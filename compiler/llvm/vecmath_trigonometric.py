@@ -1,0 +1,178 @@
+"""sin, cos, tan.
+
+x = n pi/2 + r with n = rint(2 x/pi), r as an unevaluated sum of two floats from three parts of pi/2 (Cody and Waite
+1980, with fused products), enough up to LIMIT even where x is closest to a multiple of pi/2; then minimax polynomials
+for sin r and cos r, of which the quadrant chooses.  Both are always computed: sin and cos of one argument share
+everything.  Beyond LIMIT single lanes are reduced with 192 bits of 2/pi (Payne and Hanek, SIGNUM Newsletter 1983).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .vecmath_builder import Builder, Value
+from .vecmath_coefficients import COS, HALF_PI, SIN, TWO_OVER_PI, TWO_OVER_PI_BITS
+from .vecmath_exponential import quotient
+from .vecmath_registry import CONSTANTS, function, slow_path
+
+LIMIT = {"f64": 2.0**30, "f32": 2.0**16}
+TABLE = "@vm.two_over_pi"
+WORDS = [(int(TWO_OVER_PI_BITS, 16) >> (64 * k)) & (2**64 - 1) for k in reversed(range(21))]
+CONSTANTS[TABLE] = f"{TABLE} = internal constant [21 x i64] [{', '.join(f'i64 {word}' for word in WORDS)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """x = n pi/2 + r + low with |r| <= pi/4; n mod 4 stands in the low bits of `quadrant`."""
+
+    quadrant: Value
+    r: Value
+    low: Value
+
+
+def reduce(b: Builder, x: Value) -> Reduced:
+    """For |x| <= LIMIT."""
+    first, second, third, _ = HALF_PI[b.dtype]
+    t = b.fma(x, TWO_OVER_PI[b.dtype][0], b.rounder)
+    n = t - b.rounder
+    exact = b.fma(n, -first, x)
+    product, error = b.two_product(n, second)
+    r, lost = b.fast_two_sum(exact, -product)
+    return Reduced(t.bits(), r, b.fma(n, -third, lost - error))
+
+
+def sine(b: Builder, at: Reduced) -> tuple[Value, Value]:
+    """sin(r + low) = r + the second value."""
+    r, z = at.r, at.r * at.r
+    scaled = at.low * b.fma(z, -0.5, 1.0)
+    return r, b.fma(r * z, b.polynomial(z, SIN[b.dtype]), scaled)
+
+
+def cosine(b: Builder, at: Reduced) -> tuple[Value, Value]:
+    """cos(r + low), the leading 1 - r**2/2 and what it lacks."""
+    z = at.r * at.r
+    head = b.fma(z, -0.5, 1.0)
+    lost = b.fma(z, -0.5, 1.0 - head)
+    return head, b.fma(z * z, b.polynomial(z, COS[b.dtype]), b.fma(-at.r, at.low, lost))
+
+
+def top_bit(b: Builder) -> int:
+    return 63 if b.dtype == "f64" else 31
+
+
+def odd(b: Builder, quadrant: Value) -> Value:
+    return (quadrant << top_bit(b)) < 0
+
+
+def negated_in_upper_half(b: Builder, y: Value, quadrant: Value) -> Value:
+    """y, or -y where the quadrant is 2 or 3."""
+    sign = (quadrant << (top_bit(b) - 1)) & (-1 << top_bit(b))
+    return (y.bits() ^ sign).as_float()
+
+
+def sin_from(b: Builder, at: Reduced) -> Value:
+    r, r_tail = sine(b, at)
+    head, head_tail = cosine(b, at)
+    sin_r = b.copysign(r + r_tail, r)  # keeps sin(-0.0) = -0.0
+    return negated_in_upper_half(b, b.select(odd(b, at.quadrant), head + head_tail, sin_r), at.quadrant)
+
+
+def cos_from(b: Builder, at: Reduced) -> Value:
+    r, r_tail = sine(b, at)
+    head, head_tail = cosine(b, at)
+    chosen = b.select(odd(b, at.quadrant), b.copysign(r + r_tail, r), head + head_tail)
+    return negated_in_upper_half(b, chosen, at.quadrant + 1)
+
+
+def tan_from(b: Builder, at: Reduced) -> Value:
+    """sin/cos or -cos/sin."""
+    r, r_tail = sine(b, at)
+    c, c_tail = b.fast_two_sum(*cosine(b, at))
+    s, s_tail = b.fast_two_sum(r, r_tail)
+    s = b.copysign(s, r)
+    swap = odd(b, at.quadrant)
+    top, top_tail = b.select(swap, -c, s), b.select(swap, -c_tail, s_tail)
+    bottom, bottom_tail = b.select(swap, s, c), b.select(swap, s_tail, c_tail)
+    return quotient(b, top, top_tail, bottom, bottom_tail)
+
+
+def reduce_huge(b: Builder, x: Value) -> Reduced:
+    """For one |x| >= 1 of any size (f64): x 2/pi mod 4 as a fixed-point number with 190 bits after the point.
+
+    x = m 2**e; the bits of 2/pi in front of position e - 2 give multiples of 4, those 192 further on nothing.
+    """
+    magnitude = b.abs(x)
+    bits = magnitude.bits()
+    m = ((bits & (2**52 - 1)) | 2**52).convert("zext", "i192")
+    start = (bits >> 52) - (1075 + 2 - 64)  # the table begins with 64 zeros
+    window = load_window(b, start)
+    product = m * window
+    fraction = product << 2
+    negative = fraction < 0
+    size = b.select(negative, -fraction, fraction)
+    zeros = b.emit("i192", f"call i192 @llvm.ctlz.i192(i192 {size.text}, i1 true)")
+    size = size << zeros
+    first = (size >> 139).convert("trunc", "i64").convert("uitofp", "double")
+    second = ((size >> 86).convert("trunc", "i64") & (2**53 - 1)).convert("uitofp", "double")
+    unit = ((1023 - 53 - zeros.convert("trunc", "i64")) << 52).as_float()
+    unit = (unit.bits() ^ ((negative.convert("zext", "i64") << 63) ^ (x.bits() & (-1 << 63)))).as_float()
+    first, second = first * unit, second * (unit * 2.0**-53)
+    r, error = b.two_product(first, HALF_PI["f64"][0])
+    r, low = b.fast_two_sum(r, b.fma(second, HALF_PI["f64"][0], b.fma(first, HALF_PI["f64"][1], error)))
+    rounded = (product >> 190).convert("trunc", "i64") + negative.convert("zext", "i64")
+    return Reduced(b.select(x < 0.0, -rounded, rounded), r, low)
+
+
+def load_window(b: Builder, start: Value) -> Value:
+    """192 bits of the table of 2/pi from bit `start` on."""
+    word = start >> 6
+    window = b.constant(0, "i256")
+    for k in range(4):
+        index = word + k
+        address = b.emit("ptr", f"getelementptr [21 x i64], ptr {TABLE}, i64 0, i64 {index.text}")
+        part = b.emit("i64", f"load i64, ptr {address.text}")
+        window = (window << 64) | part.convert("zext", "i256")
+    return ((window << (start & 63).convert("zext", "i256")) >> 64).convert("trunc", "i192")
+
+
+def finite(b: Builder, x: Value) -> Value:
+    """x, or 2**1000 in place of infinity and NaN, whose exponent would lead beyond the table."""
+    return b.select(b.abs(x) <= 1.7976931348623157e308, x, 2.0**1000)
+
+
+def slow(b: Builder, x: Value, result: Value) -> Value:
+    return b.select(b.abs(x) <= 1.7976931348623157e308, result, x - x)
+
+
+@slow_path("sin.huge", wide=True)
+def sin_huge(b: Builder, x: Value) -> Value:
+    return slow(b, x, sin_from(b, reduce_huge(b, finite(b, x))))
+
+
+@slow_path("cos.huge", wide=True)
+def cos_huge(b: Builder, x: Value) -> Value:
+    return slow(b, x, cos_from(b, reduce_huge(b, finite(b, x))))
+
+
+@slow_path("tan.huge", wide=True)
+def tan_huge(b: Builder, x: Value) -> Value:
+    return slow(b, x, tan_from(b, reduce_huge(b, finite(b, x))))
+
+
+def huge(b: Builder, x: Value) -> Value:
+    return ~(b.abs(x) <= LIMIT[b.dtype])
+
+
+@function("sin")
+def sin(b: Builder, x: Value) -> Value:
+    return b.redo_lanes(huge(b, x), sin_from(b, reduce(b, x)), "sin.huge", x)
+
+
+@function("cos")
+def cos(b: Builder, x: Value) -> Value:
+    return b.redo_lanes(huge(b, x), cos_from(b, reduce(b, x)), "cos.huge", x)
+
+
+@function("tan")
+def tan(b: Builder, x: Value) -> Value:
+    return b.redo_lanes(huge(b, x), tan_from(b, reduce(b, x)), "tan.huge", x)
