@@ -55,7 +55,7 @@ unary("arctan", np.arctan, lambda y, x: 1 / (1 + x**2), "atan", scalar="atan", d
       sympy="atan", mpmath="atan", doc="Inverse tangent.")  # fmt: skip
 unary("sinh", np.sinh, lambda y, x: _f("cosh", x), domain=((-2, 2),), latex=r"\sinh", sympy="sinh", mpmath="sinh", doc="Hyperbolic sine.")
 unary("cosh", np.cosh, lambda y, x: _f("sinh", x), domain=((-2, 2),), latex=r"\cosh", sympy="cosh", mpmath="cosh", doc="Hyperbolic cosine.")
-unary("tanh", np.tanh, lambda y, x: 1 - y**2, domain=((-2, 2),), latex=r"\tanh", sympy="tanh", mpmath="tanh", doc="Hyperbolic tangent.")
+unary("tanh", np.tanh, lambda y, x: 1 / _f("cosh", x) ** 2, domain=((-2, 2),), latex=r"\tanh", sympy="tanh", mpmath="tanh", doc="Hyperbolic tangent.")
 unary("arcsinh", np.arcsinh, lambda y, x: 1 / _f("hypot", x, 1), "asinh", scalar="asinh", domain=((-2, 2),),
       latex=r"\operatorname{arsinh}", sympy="asinh", mpmath="asinh", doc="Inverse hyperbolic sine.")  # fmt: skip
 unary("arccosh", np.arccosh, lambda y, x: 1 / (_f("sqrt", x - 1) * _f("sqrt", x + 1)), "acosh", scalar="acosh", domain=((1.3, 3),),
@@ -73,6 +73,43 @@ unary("erf", _special("erf"), lambda y, x: TWO_OVER_ROOT_PI * _f("exp", -(x**2))
       latex=r"\operatorname{erf}", sympy="erf", mpmath="erf", doc="Error function.")  # fmt: skip
 unary("erfc", _special("erfc"), lambda y, x: -TWO_OVER_ROOT_PI * _f("exp", -(x**2)), domain=((-2, 2),),
       latex=r"\operatorname{erfc}", sympy="erfc", mpmath="erfc", doc="1 - erf(x) without cancellation.")  # fmt: skip
+
+
+def _log1mexp(x: Any) -> Any:
+    x = np.asarray(x)
+    return np.where(x > -LN2, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
+
+
+def _logcosh(x: Any) -> Any:
+    a = np.abs(x)
+    return np.where(a < 1, np.log1p(2 * np.sinh(a / 2) ** 2), a + np.log1p(np.exp(-2 * a)) - LN2)
+
+
+def _scalar_log1mexp(args: Any, x: Any) -> Any:
+    from ..compiler.index import Call, Const
+
+    dtype, (z,) = x.type.dtype, args
+    near = Call("log", (Call("neg", (Call("expm1", (z,)),)),))
+    far = Call("log1p", (Call("neg", (Call("exp", (z,)),)),))
+    return Call("where", (Call("gt", (z, Const(-LN2, dtype))), near, far))
+
+
+def _scalar_logcosh(args: Any, x: Any) -> Any:
+    from ..compiler.index import Call, Const
+
+    dtype = x.type.dtype
+    a = Call("abs", args)
+    half = Call("sinh", (Call("mul", (a, Const(0.5, dtype))),))
+    near = Call("log1p", (Call("mul", (Const(2.0, dtype), half, half)),))
+    tail = Call("log1p", (Call("exp", (Call("mul", (Const(-2.0, dtype), a)),)),))
+    far = Call("add", (a, Call("sub", (tail, Const(LN2, dtype)))))
+    return Call("where", (Call("lt", (a, Const(1.0, dtype))), near, far))
+
+
+unary("log1mexp", _log1mexp, lambda y, x: -1 / _f("expm1", -x), domain=((-3, -0.2),), scalar=_scalar_log1mexp,
+      mpmath=lambda x: _mp().log(-_mp().expm1(x)), doc="log(1 - exp(x)) for x < 0 without cancellation.")  # fmt: skip
+unary("logcosh", _logcosh, lambda y, x: _f("tanh", x), domain=((-3, 3),), scalar=_scalar_logcosh,
+      mpmath=lambda x: _mp().log(_mp().cosh(x)), doc="log(cosh(x)) without overflow or cancellation.")  # fmt: skip
 
 
 def _lower_relu(args: Any, x: Any) -> Any:

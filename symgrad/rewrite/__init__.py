@@ -1,1 +1,1 @@
-"""Rewriting: rules are data, the engine is iterative, every rule set settles."""
+"""Rewriting: the canonical form, and rules as data with an engine that applies them."""

@@ -1,0 +1,361 @@
+"""The canonical form: one spelling per meaning, in time linear in the graph, changing no value beyond rounding.
+
+- Differences and negatives are sums with negative coefficients.  `add` and `mul` are flat, like terms and equal factors
+  are collected, operands stand in structural order; a numeric coefficient comes first.
+- Quotients are one `div` of products.  Equal factors above and below are *not* cancelled: x/x is NaN at 0.
+- ``x - x`` becomes ``0*x``, which keeps IEEE's meaning at infinity and NaN.
+- Integer powers of sums, functions and symbols are collected: x*x is x**2.  A product is not taken out of a power
+  (``(x*y)**2``), nor a quotient: x**2*y**2 overflows where (x*y)**2 does not.
+- Array products are `einsum`s (see `products`).
+
+Flattening stops at a shared sum or product of more than SMALL operands: the form of a formula that people write does not
+depend on what is shared, and a graph with sharing stays linear in its nodes.  The steps are a table, one function per
+operation; what has no row is kept as it is.  `stable` rules are applied to every node as it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from ..compiler.types import ArrayType, is_float
+from ..expression import broadcast_shapes, constant_value
+from ..graph import Node, consumer_counts, lookup, node, postorder
+from .order import key
+from .products import einsum_of_product, multiply_into_einsum, reduce_einsum
+from .terms import ONE, as_ratio, constant_node, number_of, split
+
+SMALL = 8
+Step = Callable[[Node, tuple[Node, ...], Sequence[bool]], Node]
+STEPS: dict[str, Step] = {}
+
+
+def step(*names: str) -> Callable[[Step], Step]:
+    """Registers the canonical form of the operations `names`: from the node, its canonical inputs, and for each whether
+    it may be taken apart however large it is (nothing else uses it)."""
+
+    def add(f: Step) -> Step:
+        for name in names:
+            STEPS[name] = f
+        return f
+
+    return add
+
+
+def canonicalise(roots: Sequence[Node], *, stable: bool = True) -> list[Node]:
+    """The canonical forms of `roots`; with `stable`, accuracy-preserving rewrites are applied too.  Idempotent."""
+    from .stable import stabilise
+
+    order = postorder(roots)
+    counts = consumer_counts(order)
+    new: dict[Node, Node] = {}
+    for x in order:
+        inputs = tuple(new[i] for i in x.inputs)
+        free = [counts[i] == 1 for i in x.inputs]
+        result = canonical_node(x, inputs, free)
+        new[x] = stabilise(result, rebuild) if stable else result
+    return [new[root] for root in roots]
+
+
+def canonical_node(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    """One step: the canonical form of an operation on canonical inputs."""
+    row = STEPS.get(x.op.name)
+    if row is not None:
+        return row(x, inputs, free)
+    if x.op.linear:
+        c, base = split(inputs[0])
+        if base is not None and c != ONE:
+            return scaled(c, node(x.op, (base, *inputs[1:]), x.params))
+    if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
+        return x
+    return node(x.op, inputs, x.params)
+
+
+def rebuild(x: Node) -> Node:
+    """The canonical form of a node whose inputs are canonical."""
+    return canonical_node(x, x.inputs, [True] * len(x.inputs))
+
+
+# ---- sums
+
+def _sum_terms(inputs: Sequence[Node], free: Sequence[bool], signs: Sequence[int]) -> list[tuple[Fraction, Node | None]]:
+    terms: list[tuple[Fraction, Node | None]] = []
+    for x, may, sign in zip(inputs, free, signs, strict=True):
+        c, base = split(x)
+        c = c * sign
+        if base is not None and base.op.name == "add" and (may or len(base.inputs) <= SMALL) and (c == ONE or c == -1):
+            for inner in base.inputs:
+                d, rest = split(inner)
+                terms.append((c * d, rest))
+        else:
+            terms.append((c, base))
+    return terms
+
+
+def build_sum(terms: Sequence[tuple[Fraction, Node | None]], type_: ArrayType) -> Node:
+    """The canonical sum of coefficients times nodes (None: the number itself) of the given type."""
+    collected: dict[Node | None, Fraction] = {}
+    for c, base in terms:
+        collected[base] = collected[base] + c if base in collected else c
+    constant = collected.pop(None, Fraction(0))
+    collected = _merge_masks(collected)
+    parts = [scaled(c, base) for base, c in collected.items()]
+    if constant or not parts:
+        parts.append(constant_node(constant, type_.dtype))
+    if len(parts) > 1:
+        parts.sort(key=key)
+        return _shaped(node(lookup("add"), tuple(parts)), type_)
+    return _shaped(parts[0], type_)
+
+
+def _merge_masks(collected: dict[Node | None, Fraction]) -> dict[Node | None, Fraction]:
+    """Terms that are masked by one condition become one masked sum."""
+    groups: dict[Node, list[Node]] = {}
+    for base in collected:
+        if base is not None and base.op.name == "mask":
+            groups.setdefault(base.inputs[0], []).append(base)
+    for condition, bases in groups.items():
+        if len({b.type.shape for b in bases}) == 1 and len(bases) > 1:
+            terms = [(collected.pop(b), b.inputs[1]) for b in bases]
+            inner = build_sum(terms, ArrayType(bases[0].type.dtype, broadcast_shapes("add", [b.inputs[1].type for b in bases])))
+            collected[node(lookup("mask"), (condition, inner))] = ONE
+    return collected
+
+
+def _shaped(x: Node, type_: ArrayType) -> Node:
+    """`x`, broadcast to the shape of `type_` if what was left out had made it larger."""
+    if x.type.shape == type_.shape:
+        return x
+    first = len(type_.shape) - len(x.type.shape)
+    sizes = dict(enumerate(type_.shape))
+    labels = [k if n == type_.shape[k] else 100 + k for k, n in enumerate(x.type.shape, first)]
+    return reduce_einsum([x], [labels], list(sizes), sizes, x.type.dtype, [True])
+
+
+@step("add")
+def _add(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    return build_sum(_sum_terms(inputs, free, [1] * len(inputs)), x.type)
+
+
+@step("sub")
+def _sub(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    return build_sum(_sum_terms(inputs, free, (1, -1)), x.type)
+
+
+@step("neg")
+def _neg(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    return build_sum(_sum_terms(inputs, free, (-1,)), x.type)
+
+
+# ---- products and quotients
+
+class Product:
+    """A product under construction: a number, and integer powers of nodes above and below the line."""
+
+    def __init__(self) -> None:
+        self.number = ONE
+        self.above: dict[Node, int] = {}
+        self.below: dict[Node, int] = {}
+
+    def take(self, x: Node, power: int, may: bool) -> None:
+        """Multiplies by ``x**power``; a product or quotient is taken apart if `may` or if it is small."""
+        pending = [(x, power, True)]
+        while pending:
+            x, power, whole = pending.pop()
+            value = number_of(x)
+            if value is not None and (value or power > 0):
+                self.number *= value**power
+            elif x.op.name == "mul" and abs(power) == 1 and (may or not whole or len(x.inputs) <= SMALL):
+                pending += [(i, power, False) for i in reversed(x.inputs)]
+            elif x.op.name == "div" and abs(power) == 1:
+                pending += [(x.inputs[1], -power, False), (x.inputs[0], power, False)]
+            elif x.op.name == "pow" and (exponent := _integer(x.inputs[1])) is not None:
+                self._put(x.inputs[0], exponent * power)
+            else:
+                self._put(x, power)
+
+    def _put(self, x: Node, power: int) -> None:
+        side = self.above if power > 0 else self.below
+        side[x] = side.get(x, 0) + abs(power)
+
+    def build(self, type_: ArrayType, *, merge: bool = True) -> Node:
+        """The canonical node of the product, of the given type; with `merge`, array products take in other arrays."""
+        if merge:
+            self._merge()
+        p, q = as_ratio(self.number, type_.dtype)
+        numerator = _line(p, self.above, type_.dtype)
+        if not self.below and q == ONE:
+            return _shaped(numerator, type_)
+        return _shaped(node(lookup("div"), (numerator, _line(q, self.below, type_.dtype))), type_)
+
+    def _merge(self) -> None:
+        factors = [raised(base, k) for base, k in self.above.items()]
+        merged, self.number = multiply_into_einsum(factors, self.number)
+        if merged is not factors:
+            self.above = {}
+            for x in merged:
+                self.take(x, 1, False) if not x.type.shape else self._put(x, 1)
+
+
+def _integer(x: Node) -> int | None:
+    value = number_of(x)
+    return int(value) if value is not None and value.denominator == 1 and value and abs(value) < 2**31 else None
+
+
+def _line(number: Fraction, powers: dict[Node, int], dtype: str) -> Node:
+    factors = [raised(base, k) for base, k in powers.items()]
+    if number != ONE or not factors:
+        factors = [constant_node(number, dtype), *sorted(factors, key=key)]
+    else:
+        factors.sort(key=key)
+    return factors[0] if len(factors) == 1 else node(lookup("mul"), tuple(factors))
+
+
+def raised(base: Node, power: int) -> Node:
+    """``base ** power`` for a positive integer."""
+    return base if power == 1 else node(lookup("pow"), (base, constant_node(power, base.type.dtype)))
+
+
+def scaled(number: Fraction, base: Node | None) -> Node:
+    """A number times a canonical node without a coefficient."""
+    assert base is not None
+    if number == ONE:
+        return base
+    product = Product()
+    product.number = number
+    if base.op.name in ("mul", "div"):
+        product.take(base, 1, True)
+    else:
+        product.take(base, 1, False)
+    return product.build(base.type)
+
+
+@step("mul")
+def _mul(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    product = Product()
+    uses: dict[Node, list[bool]] = {}
+    for i, may in zip(inputs, free, strict=True):
+        uses.setdefault(i, []).append(may)
+    if x.type.dtype == "bool":
+        return node(x.op, inputs)
+    for i, mays in uses.items():
+        if len(mays) > 1 and i.op.name in ("mul", "div"):
+            product._put(i, len(mays))
+        else:
+            product.take(i, len(mays), all(mays))
+    return product.build(x.type)
+
+
+@step("div")
+def _div(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    product = Product()
+    product.take(inputs[0], 1, free[0])
+    product.take(inputs[1], -1, free[1])
+    return product.build(x.type)
+
+
+@step("pow")
+def _pow(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    base, exponent = inputs
+    k = number_of(exponent)
+    if k is None:
+        return node(x.op, inputs)
+    if k == 0:
+        return _shaped(constant_node(1, x.type.dtype), x.type)
+    if k.denominator != 1 or abs(k) >= 2**31:
+        return node(x.op, inputs)
+    power = int(k)
+    product = Product()
+    if base.op.name == "pow" and (inner := _integer(base.inputs[1])) is not None:
+        base, power = base.inputs[0], power * inner
+    c, rest = split(base)
+    if c != ONE and rest is not None and _moderate(c, power):
+        product.number = c**power
+        base = rest
+    if power == 1 or number_of(base) is not None and _moderate(c, power):
+        product.take(base, power, True)
+    else:
+        product._put(base, power)
+    return product.build(x.type)
+
+
+def _moderate(c: Fraction, power: int) -> bool:
+    """Whether ``c**power`` is a number that can neither over- nor underflow."""
+    return c in (1, -1) or (c != 0 and abs(power) <= 16 and Fraction(1, 10**30) < abs(c) ** abs(power) < 10**30)
+
+
+# ---- array products
+
+@step("einsum")
+def _einsum(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    return einsum_of_product(x, inputs, free)
+
+
+# ---- selections and conversions
+
+@step("mask")
+def _mask(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    condition, value = inputs
+    if value.op.name == "mask" and value.inputs[0] is condition:
+        return value
+    if condition.op.name == "constant" and constant_value(condition).all() and value.type.shape == x.type.shape:
+        return value
+    c, base = split(value)
+    if c == ONE or base is None:
+        return node(x.op, inputs)
+    return scaled(c, node(x.op, (condition, base)))
+
+
+@step("where")
+def _where(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    condition, a, b = inputs
+    if a is b and a.type.shape == x.type.shape:
+        return a
+    if condition.op.name == "constant" and not condition.type.shape:
+        chosen = a if constant_value(condition).item() else b
+        if chosen.type.shape == x.type.shape:
+            return chosen
+    return node(x.op, inputs)
+
+
+@step("maximum", "minimum")
+def _extremum(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    a, b = sorted(inputs, key=key)
+    return a if a is b else node(x.op, (a, b))
+
+
+@step("equal", "not_equal", "logical_and", "logical_or", "logical_xor", "hypot", "logaddexp")
+def _commutative(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    return node(x.op, tuple(sorted(inputs, key=key)))
+
+
+@step("cast")
+def _cast(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    (value,) = inputs
+    dtype = x.type.dtype
+    if value.type.dtype == dtype:
+        return value
+    if value.op.name == "size":
+        return node(value.op, (), (value.params[0], dtype))
+    if value.op.name == "constant":
+        data = x.op.evaluate([constant_value(value)], x.params, {})
+        return node(value.op, (), (dtype, value.params[1], data.tobytes()))
+    if value.op.name in ("add", "mul") and value.type.dtype == "i64" and is_float(dtype) and _of_sizes(value):
+        parts = tuple(_cast(node(x.op, (i,), x.params), (i,), (True,)) for i in value.inputs)
+        return rebuild(node(value.op, parts))
+    return node(x.op, inputs, x.params)
+
+
+def _of_sizes(x: Node) -> bool:
+    return all(i.op.name in ("size", "constant") and not i.type.shape for i in x.inputs)
+
+
+@step("slice")
+def _slice(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    cuts = x.params[0]
+    source = inputs[0].type.shape
+    whole = source[len(source) - len(cuts) :]  # type: ignore[arg-type]
+    if all(first == 0 and step == 1 and n == m for (first, n, step), m in zip(cuts, whole, strict=True)):  # type: ignore[call-overload]
+        return inputs[0]
+    c, base = split(inputs[0])
+    return node(x.op, inputs, x.params) if base is None or c == ONE else scaled(c, node(x.op, (base,), x.params))

@@ -1,0 +1,175 @@
+"""Rules as data: both sides are ordinary expressions over wildcards, in the notation that users write.
+
+    rule("softplus", lambda x: (log(1 + exp(x)), softplus(x)))
+
+A wildcard stands for any subexpression.  In a sum or product the operands match in any order; a wildcard that is left
+alone takes all operands that are left, and the root of a rule may leave operands of a sum or product untouched.  ``-x``
+matches everything, with x its negative, so one rule serves both signs.  Patterns are brought to canonical form once,
+when the first rule of their root operation is tried, and match canonical graphs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..build import symbol
+from ..compiler.types import ArrayType
+from ..expression import Expr, lift
+from ..graph import Node, lookup, node, postorder
+from .terms import constant_node, number_of
+
+Binding = dict[Node, Node]
+AC = ("add", "mul")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rewrite: `sides` gives (left, right) from wildcards; it applies where `condition(**bound)` holds.
+
+    `why` says what is gained where it is not obvious.  With `exact`, both sides have the same value for every input up to
+    rounding, infinities and NaN included; the others hold on the domain of the left side."""
+
+    name: str
+    sides: Callable[..., tuple[Any, Any]]
+    condition: Callable[..., bool] | None = None
+    why: str = ""
+    exact: bool = True
+    _made: list[tuple[Node, Node, dict[str, Node]]] = field(default_factory=list, repr=False, compare=False)
+
+    def made(self) -> tuple[Node, Node, dict[str, Node]]:
+        """Left and right side as graphs, and the wildcards by name."""
+        if not self._made:
+            from .canonical import canonicalise
+
+            wild = {n: symbol(f"{n}_", ArrayType("f64")) for n in inspect.signature(self.sides).parameters}
+            left, right = self.sides(**wild)
+            pair = canonicalise([lift(left).node, lift(right).node], stable=False)
+            self._made.append((pair[0], pair[1], {n: w.node for n, w in wild.items()}))
+        return self._made[0]
+
+    def apply(self, x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+        """The right side for the first way in which `x` matches the left side, or None."""
+        left, right, wild = self.made()
+        names = {w: n for n, w in wild.items()}
+        for bound, rest in match_root(left, x, set(names)):
+            arguments = {names[w]: Expr(value) for w, value in bound.items()}
+            if self.condition is None or self.condition(**arguments):
+                result = instantiate(right, bound, x.type.dtype, rebuild)
+                if rest:
+                    result = rebuild(node(x.op, (*rest, result)))
+                if result.type == x.type:
+                    return result
+        return None
+
+
+def negative(x: Node, rebuild: Callable[[Node], Node]) -> Node:
+    """The canonical form of ``-x``."""
+    return rebuild(node(lookup("neg"), (x,)))
+
+
+def _is_negation(pattern: Node, wild: set[Node]) -> bool:
+    return (
+        pattern.op.name == "mul" and len(pattern.inputs) == 2 and pattern.inputs[1] in wild
+        and number_of(pattern.inputs[0]) == -1
+    )  # fmt: skip
+
+
+def match_root(pattern: Node, x: Node, wild: set[Node]) -> Iterator[tuple[Binding, list[Node]]]:
+    """The ways in which `x`, or for sums and products some operands of it, match; with the operands left over."""
+    if pattern.op is x.op and pattern.op.name in AC:
+        yield from _match_ac(pattern, x, {}, wild, partial=True)
+    else:
+        for bound in match(pattern, x, {}, wild):
+            yield bound, []
+
+
+def match(pattern: Node, x: Node, bound: Binding, wild: set[Node]) -> Iterator[Binding]:
+    """The bindings, extending `bound`, under which `pattern` is `x`.  Patterns are small: this recurses over the pattern only."""
+    from .canonical import rebuild
+
+    if pattern in wild:
+        if pattern not in bound:
+            yield {**bound, pattern: x}
+        elif bound[pattern] is x:
+            yield bound
+        return
+    if _is_negation(pattern, wild):
+        yield from match(pattern.inputs[1], negative(x, rebuild), bound, wild)
+        return
+    if pattern.op.name == "constant":
+        if number_of(pattern) is not None and number_of(pattern) == number_of(x):
+            yield bound
+        return
+    if pattern.op is not x.op or pattern.op.name == "einsum":
+        return
+    if pattern.op.name in AC:
+        for found, _ in _match_ac(pattern, x, bound, wild, partial=False):
+            yield found
+        return
+    if len(pattern.inputs) != len(x.inputs):
+        return
+    orders = [x.inputs]
+    if pattern.op.commutative and len(x.inputs) == 2:
+        orders.append((x.inputs[1], x.inputs[0]))
+    for inputs in orders:
+        yield from _match_all(pattern.inputs, inputs, bound, wild)
+
+
+def _match_all(patterns: Sequence[Node], xs: Sequence[Node], bound: Binding, wild: set[Node]) -> Iterator[Binding]:
+    if not patterns:
+        yield bound
+        return
+    for found in match(patterns[0], xs[0], bound, wild):
+        yield from _match_all(patterns[1:], xs[1:], found, wild)
+
+
+def _match_ac(
+    pattern: Node, x: Node, bound: Binding, wild: set[Node], *, partial: bool
+) -> Iterator[tuple[Binding, list[Node]]]:
+    """Matches operands in any order: constants and shapes first, free wildcards last; the last of these takes the rest."""
+    specific = [p for p in pattern.inputs if p not in wild]
+    specific.sort(key=lambda p: p.op.name != "constant" and _is_negation(p, wild))
+    loose = [p for p in pattern.inputs if p in wild]
+    if len(x.inputs) < len(pattern.inputs):
+        return
+    for found, rest in _choose(specific, list(x.inputs), bound, wild):
+        if not loose:
+            if partial or not rest:
+                yield found, rest
+        elif len(loose) == 1 and not partial:
+            whole = rest[0] if len(rest) == 1 else node(x.op, tuple(rest)) if rest else None
+            if whole is not None:
+                for more in match(loose[0], whole, found, wild):
+                    yield more, []
+        else:
+            for more, left in _choose(loose, rest, found, wild):
+                if partial or not left:
+                    yield more, left
+
+
+def _choose(
+    patterns: Sequence[Node], xs: list[Node], bound: Binding, wild: set[Node]
+) -> Iterator[tuple[Binding, list[Node]]]:
+    if not patterns:
+        yield bound, xs
+        return
+    for k, x in enumerate(xs):
+        for found in match(patterns[0], x, bound, wild):
+            yield from _choose(patterns[1:], xs[:k] + xs[k + 1 :], found, wild)
+
+
+def instantiate(pattern: Node, bound: Mapping[Node, Node], dtype: str, rebuild: Callable[[Node], Node]) -> Node:
+    """`pattern` with wildcards replaced and constants of element type `dtype`, in canonical form."""
+    new: dict[Node, Node] = dict(bound)
+    for p in postorder([pattern]):
+        if p in new:
+            continue
+        if p.op.name == "constant":
+            value = number_of(p)
+            new[p] = p if p.type.dtype == "bool" or value is None else constant_node(value, dtype)
+        else:
+            new[p] = rebuild(node(p.op, tuple(new[i] for i in p.inputs), p.params))
+    return new[pattern]

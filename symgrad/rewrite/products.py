@@ -1,0 +1,324 @@
+"""The canonical form of array products: nested products become one einsum, identities are substituted away.
+
+A product is a bag of factors with labelled axes.  Factors that are products, quotients by scalars or einsums are taken
+apart; scalars and numbers come out to the front; an identity with a summed label is a renaming of that label, so no
+identity is ever multiplied (`x' A x` has the Hessian A + A').  Distribution over a sum happens only where it removes an
+identity.  What is left is an elementwise product if the labels allow it and an einsum otherwise; its factors stand in
+structural order, with the smallest labelling among those of equal factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import permutations, product
+
+from ..compiler.types import ArrayType, Dim
+from ..graph import Node, lookup, node
+from ..ops.einsum import einsum_node, label_sizes
+from .order import key
+from .terms import ONE, constant_node, number_of, split
+
+LARGEST = 12
+"""A shared einsum is merged into another only while the result has at most so many factors."""
+
+Labels = tuple[int, ...]
+Factor = tuple[Node, Labels]
+
+
+@dataclass
+class Bag:
+    """A product of labelled factors under construction; `out` are the labels that stay."""
+
+    out: Labels
+    sizes: dict[int, Dim]
+    dtype: str
+    number: Fraction = ONE
+    above: list[Node] = field(default_factory=list)
+    below: list[Node] = field(default_factory=list)
+    factors: list[Factor] = field(default_factory=list)
+    deltas: list[Factor] = field(default_factory=list)
+
+    def fresh(self, size: Dim) -> int:
+        """A new label of the given size."""
+        label = max(self.sizes, default=-1) + 1
+        self.sizes[label] = size
+        return label
+
+    def take(self, x: Node, labels: Labels, may: bool) -> None:
+        """Multiplies by `x`, taken apart where that is allowed."""
+        pending = [(x, labels, may)]
+        while pending:
+            x, labels, may = pending.pop()
+            for label, n in zip(labels, x.type.shape, strict=True):
+                self.sizes.setdefault(label, n)
+            c, base = split(x)
+            if c != ONE and not (c == 0 and base is not None):
+                self.number *= c
+                if base is None:
+                    continue
+                pending += self._aligned((base,), labels, may)
+            elif not x.type.shape:
+                self.above.append(x)
+            elif x.op.name == "delta":
+                self.deltas.append((x, labels))
+            elif x.op.name == "mul" and (may or len(x.inputs) <= LARGEST):
+                pending += self._aligned(x.inputs, labels, True)
+            elif x.op.name == "div" and not x.inputs[1].type.shape:
+                self.below.append(x.inputs[1])
+                pending += self._aligned(x.inputs[:1], labels, True)
+            elif x.op.name == "einsum" and (may or len(x.inputs) + len(self.factors) <= LARGEST):
+                pending += self._inner(x, labels)
+            else:
+                self.factors.append((x, labels))
+
+    def _aligned(self, inputs: Sequence[Node], labels: Labels, may: bool) -> list[tuple[Node, Labels, bool]]:
+        """Operands of an elementwise operation with the labels of their axes; broadcast unit axes get labels of their own."""
+        found = []
+        for x in reversed(inputs):
+            used = labels[len(labels) - len(x.type.shape) :]
+            own = tuple(
+                self.fresh(1) if n == 1 and self.sizes[label] != 1 else label
+                for label, n in zip(used, x.type.shape, strict=True)
+            )
+            found.append((x, own, may))
+        return found
+
+    def _inner(self, x: Node, labels: Labels) -> list[tuple[Node, Labels, bool]]:
+        inner, out, _ = x.params
+        rename = dict(zip(out, labels, strict=True))  # type: ignore[call-overload]
+        for label, n in label_sizes(x).items():
+            if label not in rename:
+                rename[label] = self.fresh(n)
+        pairs = list(zip(x.inputs, inner, strict=True))  # type: ignore[call-overload]
+        return [(i, tuple(rename[k] for k in ls), True) for i, ls in reversed(pairs)]
+
+    def eliminate(self) -> None:
+        """Substitutes identities that have a summed label, and drops those that say nothing."""
+        kept: list[Factor] = []
+        while self.deltas:
+            x, (i, j) = self.deltas.pop(0)
+            if i == j or (x, (j, i)) in kept or (x, (i, j)) in kept:
+                continue
+            if j in self.out and i in self.out:
+                kept.append((x, (i, j) if self.out.index(i) < self.out.index(j) else (j, i)))
+                continue
+            old, new = (j, i) if j not in self.out else (i, j)
+            rename = {old: new}
+            self.factors = [(f, tuple(rename.get(k, k) for k in ls)) for f, ls in self.factors]
+            self.deltas = [(f, tuple(rename.get(k, k) for k in ls)) for f, ls in self.deltas]
+            kept = [(f, tuple(rename.get(k, k) for k in ls)) for f, ls in kept]
+            del self.sizes[old]
+        self.deltas = kept
+
+    def collect(self) -> None:
+        """Equal factors with equal labels become powers; summed labels that no factor has become numbers."""
+        powers: dict[Factor, int] = {}
+        for x, ls in self.factors:
+            base, k = x, 1
+            if x.op.name == "pow" and (value := number_of(x.inputs[1])) is not None and value.denominator == 1 and value > 0:
+                base, k = x.inputs[0], int(value)
+                if base.type.shape != x.type.shape:
+                    base, k = x, 1
+            powers[base, ls] = powers.get((base, ls), 0) + k
+        self.factors = [
+            (b if k == 1 else node(lookup("pow"), (b, constant_node(k, self.dtype))), ls) for (b, ls), k in powers.items()
+        ]
+        known = {k for _, ls in (*self.factors, *self.deltas) for k in ls}
+        for label in [k for k in self.sizes if k not in known and k not in self.out]:
+            n = self.sizes.pop(label)
+            if isinstance(n, int):
+                self.number *= n
+            else:
+                self.above.append(node(lookup("size"), (), (n, self.dtype)))
+
+    def separate(self) -> None:
+        """Factors that share no label, directly or through others, with the result become scalar products of their own."""
+        groups: list[tuple[set[int], list[Factor]]] = []
+        for f in self.factors:
+            labels, members = set(f[1]), [f]
+            apart = []
+            for g in groups:
+                if g[0] & labels:
+                    labels |= g[0]
+                    members = g[1] + members
+                else:
+                    apart.append(g)
+            groups = [*apart, (labels, members)]
+        kept = {k for _, ls in self.deltas for k in ls} | set(self.out)
+        inner = [g for g in groups if not g[0] & kept]
+        if len(groups) == 1 and not self.deltas and inner:
+            return
+        for labels, members in inner:
+            sizes = {k: self.sizes.pop(k) for k in labels}
+            self.factors = [f for f in self.factors if f not in members]
+            self.above.append(Bag((), sizes, self.dtype, factors=members)._einsum())
+
+    def core(self) -> list[Node]:
+        """The factors that are arrays: one einsum, the operands of an elementwise product, or nothing."""
+        if not self.factors and not self.deltas:
+            return []
+        if self._elementwise():
+            return [x for x, _ in self.factors]
+        if len(self.factors) == 0 and len(self.deltas) == 1 and self.deltas[0][1] == self.out:
+            return [self.deltas[0][0]]
+        return [self._einsum()]
+
+    def _elementwise(self) -> bool:
+        covered = {k for _, ls in self.factors for k in ls}
+        aligned = all(ls == self.out[len(self.out) - len(ls) :] for _, ls in self.factors)
+        full = any(len(ls) == len(self.out) for _, ls in self.factors)
+        return not self.deltas and aligned and full and covered == set(self.out) and covered == set(self.sizes)
+
+    def _einsum(self) -> Node:
+        place = {k: p for p, k in enumerate(self.out)}
+
+        def signature(factor: Factor) -> tuple[object, ...]:
+            return tuple((0, place[k]) if k in place else (1, -1) for k in factor[1])
+
+        chosen = sorted(self.factors, key=lambda f: (key(f[0]), signature(f)))
+        groups: list[list[Factor]] = []
+        for f in chosen:
+            if groups and groups[-1][0][0] is f[0] and signature(groups[-1][0]) == signature(f):
+                groups[-1].append(f)
+            else:
+                groups.append([f])
+        candidates = [chosen]
+        count = 1
+        for g in groups:
+            count *= max(1, len(g)) if len(g) < 5 else 1000
+        if 1 < count <= 24:
+            candidates = [[f for g in choice for f in g] for choice in product(*(permutations(g) for g in groups))]
+        best = min((self._node([*c, *self.deltas]) for c in candidates), key=lambda n: repr(n.params))
+        return best
+
+    def _node(self, factors: Sequence[Factor]) -> Node:
+        return einsum_node([x for x, _ in factors], [ls for _, ls in factors], self.out, self.sizes)
+
+
+def _distributable(x: Node, labels: Labels, out: Labels) -> bool:
+    return x.op.name == "add" and any(k not in out for k in labels) and any(
+        _has_delta(t, labels, out) for t in x.inputs)  # fmt: skip
+
+
+def _has_delta(term: Node, labels: Labels, out: Labels) -> bool:
+    _, base = split(term)
+    if base is None or len(base.type.shape) != len(labels):
+        return False
+    if base.op.name == "delta":
+        return True
+    if base.op.name == "mul":
+        return any(i.op.name == "delta" for i in base.inputs)
+    if base.op.name != "einsum":
+        return False
+    inner, kept, _ = base.params
+    position = {k: p for p, k in enumerate(kept)}  # type: ignore[arg-type, var-annotated]
+    return any(
+        i.op.name == "delta" and any(labels[position[k]] not in out for k in ls if k in position)
+        for i, ls in zip(base.inputs, inner, strict=True)  # type: ignore[call-overload]
+    )
+
+
+def reduce_einsum(
+    operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int], sizes: Mapping[int, Dim], dtype: str,
+    free: Sequence[bool],
+) -> Node:  # fmt: skip
+    """The canonical node of an einsum of canonical operands."""
+    for k, (x, ls) in enumerate(zip(operands, labels, strict=True)):
+        c, base = split(x)
+        if base is not None and len(operands) > 1 and _distributable(base, tuple(ls), tuple(out)):
+            return _distributed(operands, labels, out, sizes, dtype, k, c, base)
+    bag = fill(operands, labels, out, sizes, dtype, free)
+    from .canonical import Product
+
+    total = Product()
+    total.number = bag.number
+    core = bag.core()
+    for scalars, power in ((bag.above, 1), (bag.below, -1)):
+        for s in scalars:
+            total.take(s, power, True)
+    shape = tuple(bag.sizes[k] for k in bag.out)
+    if core:
+        for x in core:
+            total._put(x, 1)
+        return total.build(ArrayType(dtype, shape), merge=False)
+    scalar = total.build(ArrayType(dtype))
+    return scalar if not out else einsum_node([scalar], [()], out, bag.sizes)
+
+
+def fill(
+    operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int], sizes: Mapping[int, Dim], dtype: str,
+    free: Sequence[bool],
+) -> Bag:  # fmt: skip
+    """The bag of the factors of an einsum, with identities eliminated and equal factors collected."""
+    known = dict(sizes)
+    for x, ls in zip(operands, labels, strict=True):
+        known.update(zip(ls, x.type.shape, strict=True))
+    bag = Bag(tuple(out), known, dtype)
+    for x, ls, may in zip(operands, labels, free, strict=True):
+        bag.take(x, tuple(ls), may)
+    bag.eliminate()
+    bag.collect()
+    bag.separate()
+    return bag
+
+
+def _distributed(
+    operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int], sizes: Mapping[int, Dim], dtype: str,
+    k: int, c: Fraction, total: Node,
+) -> Node:  # fmt: skip
+    from .canonical import build_sum
+
+    terms = []
+    kinds: ArrayType | None = None
+    for term in total.inputs:
+        first = len(labels[k]) - len(term.type.shape)
+        own = [*operands[:k], term, *operands[k + 1 :]]
+        known = {**sizes, **dict(zip(labels[k], total.type.shape, strict=True))}
+        used = [*labels[:k], list(labels[k][first:]), *labels[k + 1 :]]
+        if any(n == 1 and known[label] != 1 for label, n in zip(used[k], term.type.shape, strict=True)):
+            spare = max([*known, *(i for ls in labels for i in ls)]) + 1
+            used[k] = [spare + p if n == 1 and known[label] != 1 else label
+                       for p, (label, n) in enumerate(zip(used[k], term.type.shape, strict=True))]  # fmt: skip
+        part = reduce_einsum(own, used, out, known, dtype, [False] * len(own))
+        kinds = part.type if kinds is None else kinds
+        d, base = split(part)
+        terms.append((c * d, base))
+    assert kinds is not None
+    return build_sum(terms, kinds)
+
+
+def einsum_of_product(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    """The canonical form of an einsum node on canonical inputs."""
+    labels, out, extra = x.params
+    return reduce_einsum(inputs, labels, out, dict(extra), x.type.dtype, free)  # type: ignore[arg-type, call-overload]
+
+
+def multiply_into_einsum(factors: list[Node], number: Fraction) -> tuple[list[Node], Fraction]:
+    """The factors of an elementwise product in which array products have taken in the other arrays."""
+    arrays = [x for x in factors if x.type.shape]
+    if len(arrays) < 2 or not any(x.op.name in ("einsum", "delta") for x in arrays):
+        return factors, number
+    rank = max(len(x.type.shape) for x in arrays)
+    sizes: dict[int, Dim] = {k: 1 for k in range(rank)}
+    for x in arrays:
+        for k, n in enumerate(x.type.shape, rank - len(x.type.shape)):
+            if n != 1:
+                sizes[k] = n
+    spare = rank
+    labels = []
+    for x in arrays:
+        ls = []
+        for k, n in enumerate(x.type.shape, rank - len(x.type.shape)):
+            if n == 1 and sizes[k] != 1:
+                ls.append(spare)
+                spare += 1
+            else:
+                ls.append(k)
+        labels.append(ls)
+    bag = fill(arrays, labels, range(rank), sizes, arrays[0].type.dtype, [len(x.inputs) <= LARGEST for x in arrays])
+    if bag.below:
+        return factors, number
+    core = bag.core() or [einsum_node([constant_node(1, bag.dtype)], [()], bag.out, bag.sizes)]
+    return [x for x in factors if not x.type.shape] + bag.above + core, number * bag.number

@@ -1,0 +1,212 @@
+"""Same value, fewer lost digits: rules applied to every value and every derivative, at every optimisation level.
+
+Each rule replaces a spelling that loses digits or overflows by one that does not, and is local and safe: on the domain of the
+left side both sides have the same value.  They stand before differentiation too, so that the derivative is that of the
+stable form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from ..expression import FUNCTIONS, Expr
+from ..graph import Node, lookup, node
+from .engine import RuleSet
+from .pattern import Rule
+from .terms import ONE, split
+
+STABLE = RuleSet("stable")
+
+
+def _f(name: str) -> Callable[..., Any]:
+    return lambda *args: FUNCTIONS[name](*args)
+
+
+exp, expm1, log, log1p, sqrt = _f("exp"), _f("expm1"), _f("log"), _f("log1p"), _f("sqrt")
+sigmoid, softplus, tanh, sinh, cosh = _f("sigmoid"), _f("softplus"), _f("tanh"), _f("sinh"), _f("cosh")
+sin, cos, erf, erfc = _f("sin"), _f("cos"), _f("erf"), _f("erfc")
+hypot, logaddexp, log1mexp, logcosh, absolute = _f("hypot"), _f("logaddexp"), _f("log1mexp"), _f("logcosh"), _f("abs")
+
+STABLE.add([
+    Rule("softplus", lambda x: (log(1 + exp(x)), softplus(x)), why="exp(x) overflows, 1 + exp(x) loses a small exp(x)"),
+    Rule("softplus of log1p", lambda x: (log1p(exp(x)), softplus(x))),
+    Rule("log sigmoid", lambda x: (log(sigmoid(x)), -softplus(-x)), why="sigmoid underflows"),
+    Rule("log1mexp", lambda x: (log(-expm1(x)), log1mexp(x))),
+    Rule("log1mexp of log1p", lambda x: (log1p(-exp(x)), log1mexp(x))),
+    Rule("logaddexp", lambda x, y: (log(exp(x) + exp(y)), logaddexp(x, y))),
+    Rule("log cosh", lambda x: (log(cosh(x)), logcosh(x)), why="cosh overflows; log cosh is x**2/2 near 0"),
+    Rule("log exp", lambda x: (log(exp(x)), x), why="exp(x) overflows"),
+    Rule("log1p", lambda x: (log(1 + x), log1p(x))),
+    Rule("log of a root", lambda x: (log(sqrt(x)), log(x) / 2), exact=False),
+    Rule("exp of log1p", lambda x: (exp(log1p(x)), 1 + x), exact=False),
+    Rule("complement of sigmoid", lambda x: (1 - sigmoid(x), sigmoid(-x))),
+    Rule("sigmoid of a sum", lambda x: (sigmoid(x) + sigmoid(-x), 1 + 0 * x)),
+    Rule("expm1", lambda x: (exp(x) - 1, expm1(x))),
+    Rule("minus expm1", lambda x: (1 - exp(x), -expm1(x))),
+    Rule("complement of erf", lambda x: (1 - erf(x), erfc(x))),
+    Rule("complement of erfc", lambda x: (1 - erfc(x), erf(x))),
+    Rule("erfc reflected", lambda x: (1 + erf(x), erfc(-x))),
+    Rule("cosh", lambda x: (exp(x) + exp(-x), 2 * cosh(x))),
+    Rule("sinh", lambda x: (exp(x) - exp(-x), 2 * sinh(x)), why="exp(x) - exp(-x) cancels near 0"),
+    Rule("half cosh", lambda x: (exp(x) / 2 + exp(-x) / 2, cosh(x))),
+    Rule("half sinh", lambda x: (exp(x) / 2 - exp(-x) / 2, sinh(x))),
+    Rule("versine", lambda x: (1 - cos(x), 2 * sin(x / 2) ** 2)),
+    Rule("cosh - 1", lambda x: (cosh(x) - 1, 2 * sinh(x / 2) ** 2)),
+    Rule("sech squared", lambda x: (1 - tanh(x) ** 2, 1 / cosh(x) ** 2), why="tanh is 1 to all digits beyond 19"),
+    Rule("sigmoid times exp", lambda x: (sigmoid(-x) * exp(x), sigmoid(x))),
+    Rule("tanh", lambda x: (sinh(x) / cosh(x), tanh(x))),
+    Rule("hypot", lambda x, y: (sqrt(x**2 + y**2), hypot(x, y)), why="squares over- and underflow"),
+    Rule("hypot with one", lambda x: (sqrt(1 + x**2), hypot(1, x))),
+    Rule("root of a square", lambda x: (sqrt(x**2), absolute(x))),
+    Rule("even power of abs", lambda x: (absolute(x) ** 2, x**2)),
+])  # fmt: skip
+
+
+@STABLE.procedure("sigmoid of a quotient", "div")
+def _sigmoid(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+    """``a/(1 + exp(x))**k`` is ``a*sigmoid(-x)**k``; ``1 + exp(x)`` is looked for among the factors below the line."""
+    numerator, denominator = x.inputs
+    factors = denominator.inputs if denominator.op.name == "mul" else (denominator,)
+    for f in factors:
+        base, k = (f.inputs[0], f.inputs[1]) if f.op.name == "pow" else (f, None)
+        argument = _one_plus_exp(base)
+        if argument is None:
+            continue
+        s = rebuild(node(lookup("sigmoid"), (rebuild(node(lookup("neg"), (argument,))),)))
+        s = s if k is None else rebuild(node(lookup("pow"), (s, k)))
+        above = rebuild(node(lookup("mul"), (numerator, s)))
+        above = STABLE.normalise(above, rebuild)
+        rest = tuple(g for g in factors if g is not f)
+        return above if not rest else rebuild(node(lookup("div"), (above, rebuild(node(lookup("mul"), rest)) if len(rest) > 1 else rest[0])))
+    return None
+
+
+def _one_plus_exp(x: Node) -> Node | None:
+    if x.op.name != "add" or len(x.inputs) != 2:
+        return None
+    terms = [split(t) for t in x.inputs]
+    one = [t for t in terms if t == (ONE, None)]
+    exps = [b for c, b in terms if b is not None and c == ONE and b.op.name == "exp"]
+    return exps[0].inputs[0] if one and exps else None
+
+
+@STABLE.procedure("logsumexp", "log")
+def _logsumexp(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+    """``log(sum(exp(x)))`` over whole axes; scalar factors come out as logarithms."""
+    c, total = split(x.inputs[0])
+    divisor: Node | None = None
+    if total is not None and total.op.name == "div" and not total.inputs[1].type.shape:
+        total, divisor = total.inputs
+        d, total = split(total)
+        c = c * d
+    if total is None or total.op.name != "einsum" or len(total.inputs) != 1 or c <= 0:
+        return None
+    (labels,), out, extra = total.params  # type: ignore[misc]
+    source = _exponent(total.inputs[0])
+    if source is None or extra or tuple(k for k in labels if k in out) != out or len(set(labels)) < len(labels):  # type: ignore[has-type]
+        return None
+    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)  # type: ignore[has-type]
+    if not axes or len(source.type.shape) != len(labels):  # type: ignore[has-type]
+        return None
+    result = Expr(node(lookup("logsumexp"), (source,), (axes,)))
+    if c != Fraction(1):
+        result = result + float(FUNCTIONS_LOG(c))
+    if divisor is not None:
+        result = result - FUNCTIONS["log"](Expr(divisor))
+    return _canonical(result)
+
+
+def FUNCTIONS_LOG(c: Fraction) -> float:
+    """The logarithm of a positive rational."""
+    import math
+
+    return math.log(c.numerator) - math.log(c.denominator) if c.numerator < 2**900 and c.denominator < 2**900 else math.log(float(c))
+
+
+def _exponent(x: Node) -> Node | None:
+    """The x of ``exp(x)``, and of ``exp(x)`` masked or selected against zero, with -inf where it is zero."""
+    if x.op.name == "exp":
+        return x.inputs[0]
+    if x.op.name == "where" and x.inputs[1].op.name == "exp" and split(x.inputs[2]) == (Fraction(0), None):
+        c, a = Expr(x.inputs[0]), Expr(x.inputs[1].inputs[0])
+        return _canonical(FUNCTIONS["where"](c, a, -float("inf")))
+    if x.op.name == "mask" and x.inputs[1].op.name == "exp":
+        return _canonical(FUNCTIONS["where"](Expr(x.inputs[0]), Expr(x.inputs[1].inputs[0]), -float("inf")))
+    return None
+
+
+@STABLE.procedure("softmax", "div")
+def _softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+    """``exp(x)/sum(exp(x))`` with the sum over axes that are kept or that lead to a scalar."""
+    numerator, denominator = x.inputs
+    c, base = split(denominator)
+    factors = numerator.inputs if numerator.op.name == "mul" else (numerator,)
+    if base is None or base.op.name != "einsum" or len(base.inputs) != 1 or c != ONE:
+        return None
+    e = base.inputs[0]
+    if e.op.name != "exp" or not any(f is e for f in factors):
+        return None
+    (labels,), out, extra = base.params  # type: ignore[misc]
+    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)  # type: ignore[has-type]
+    units = [k for k, _ in extra]
+    expected = [k if k in out else None for k in labels]  # type: ignore[has-type]
+    shown = [None if k in units else k for k in out]  # type: ignore[has-type]
+    if not axes or shown not in (expected, expected[len(expected) - len(shown) :]) or any(n != 1 for _, n in extra):
+        return None
+    if None not in shown and len(shown) != 0:
+        return None
+    s = node(lookup("softmax"), (e.inputs[0],), (axes,))
+    rest = [f for f in factors if f is not e]
+    return s if not rest else rebuild(node(lookup("mul"), (*rest, s)))
+
+
+@STABLE.procedure("log softmax", "log")
+def _log_softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+    (s,) = x.inputs
+    if s.op.name != "softmax":
+        return None
+    from ..ops.reductions import restore
+
+    z, axes = Expr(s.inputs[0]), s.params[0]
+    total = Expr(node(lookup("logsumexp"), s.inputs, s.params))
+    return _canonical(z - restore(total, z, axes))  # type: ignore[arg-type]
+
+
+@STABLE.procedure("norm", "sqrt")
+def _norm(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+    """``sqrt(sum(x**2))`` over whole axes is the norm."""
+    (total,) = x.inputs
+    if total.op.name != "einsum" or len(total.inputs) != 1:
+        return None
+    (labels,), out, extra = total.params  # type: ignore[misc]
+    square = total.inputs[0]
+    if square.op.name != "pow" or split(square.inputs[1]) != (Fraction(2), None) or extra:
+        return None
+    if tuple(k for k in labels if k in out) != out or len(set(labels)) < len(labels):  # type: ignore[has-type]
+        return None
+    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)  # type: ignore[has-type]
+    base = square.inputs[0]
+    return node(lookup("norm"), (base,), (axes,)) if axes and base.type == square.type else None
+
+
+@STABLE.procedure("square of a norm", "pow")
+def _norm_squared(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+    base, k = x.inputs
+    if base.op.name != "norm" or split(k) != (Fraction(2), None):
+        return None
+    from ..ops.einsum import sum_
+
+    return _canonical(sum_(Expr(base.inputs[0]) ** 2, base.params[0]))
+
+
+def _canonical(x: Expr) -> Node:
+    from .canonical import canonicalise
+
+    return canonicalise([x.node])[0]
+
+
+def stabilise(x: Node, rebuild: Callable[[Node], Node]) -> Node:
+    """`x` in its stable form; its inputs are canonical and stable already."""
+    return STABLE.normalise(x, rebuild)

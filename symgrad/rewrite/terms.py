@@ -1,0 +1,102 @@
+"""Numbers in canonical sums and products: exact rational coefficients, and how they are written back.
+
+Every finite float is a rational number, so coefficients are combined exactly and rounded once, when they are written
+back: as a constant factor if a float holds them exactly, as a quotient of integers if those are exact (x/3 stays x/3),
+and as the nearest float otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from ..compiler.types import DTYPES, ArrayType
+from ..expression import constant_value
+from ..graph import Node, lookup, node
+
+ONE = Fraction(1)
+EXACT = 2**53
+
+
+def number_of(x: Node) -> Fraction | None:
+    """The exact value of a finite scalar constant, None for anything else."""
+    if x.op.name != "constant" or x.type.shape or x.type.dtype == "bool":
+        return None
+    value = constant_value(x).item()
+    return Fraction(value) if math.isfinite(value) else None
+
+
+def constant_node(value: float | int | Fraction, dtype: str) -> Node:
+    """The scalar constant of `value` rounded to `dtype`."""
+    kind = DTYPES[dtype]
+    number = np.asarray(int(value) if dtype == "i64" else rounded(value), kind)
+    return node(lookup("constant"), (), (dtype, (), number.tobytes()))
+
+
+def rounded(value: float | int | Fraction) -> float:
+    """The nearest float, infinite where there is none."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def is_exact(value: Fraction, dtype: str) -> bool:
+    """Whether `dtype` holds `value` exactly."""
+    if dtype == "i64":
+        return value.denominator == 1
+    number = DTYPES[dtype].type(rounded(value)).item()
+    return math.isfinite(number) and Fraction(number) == value
+
+
+def as_ratio(value: Fraction, dtype: str) -> tuple[Fraction, Fraction]:
+    """`value` as a factor of the numerator and one of the denominator, both exact in `dtype` where that is possible."""
+    if value.denominator == 1 or is_exact(value, dtype):
+        return value, ONE
+    limit = EXACT if dtype == "f64" else 2**24
+    if abs(value.numerator) < limit and value.denominator < limit:
+        return Fraction(value.numerator), Fraction(value.denominator)
+    return Fraction(DTYPES[dtype].type(rounded(value)).item()) if math.isfinite(rounded(value)) else value, ONE
+
+
+def split(x: Node) -> tuple[Fraction, Node | None]:
+    """The numeric coefficient of a canonical node and what it multiplies (None for a number)."""
+    name = x.op.name
+    if name == "constant":
+        value = number_of(x)
+        return (ONE, x) if value is None else (value, None)
+    if name == "mul":
+        value = number_of(x.inputs[0])
+        if value is None:
+            return ONE, x
+        rest = x.inputs[1:]
+        return value, rest[0] if len(rest) == 1 else node(x.op, rest)
+    if name == "div":
+        return _split_quotient(x)
+    if name == "mask":
+        value, inner = split(x.inputs[1])
+        if inner is not None and value != ONE:
+            return value, node(x.op, (x.inputs[0], inner))
+    return ONE, x
+
+
+def _split_quotient(x: Node) -> tuple[Fraction, Node | None]:
+    above, numerator = split(x.inputs[0])
+    below, denominator = split(x.inputs[1])
+    if below == 0 or (above == ONE and below == ONE) or numerator is None and above == ONE and below == ONE:
+        return ONE, x
+    if numerator is None:
+        if above == 1 and below == ONE:
+            return ONE, x
+        numerator = constant_node(1, x.type.dtype)
+    value = above / below
+    if denominator is None:
+        return value, numerator
+    return value, node(x.op, (numerator, denominator))
+
+
+def shape_of(x: Node) -> ArrayType:
+    """The type of `x` (for callers that only compare shapes)."""
+    return x.type
