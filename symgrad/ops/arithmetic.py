@@ -7,7 +7,8 @@ variables share.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -21,10 +22,16 @@ from ..expression import Expr, apply, broadcast_shapes, cast, constant_value, di
 from ..graph import Node, Op, Params, lookup, node, register
 from .elementwise import SCALAR, binary, elementwise, lower_elementwise, masked, unary, unbroadcast, widen
 
-LARGEST_UNROLLED_POWER = 64
+LARGEST_UNROLLED_POWER = 16
 
 
-def _fold(f: np.ufunc) -> Any:
+def _mp() -> Any:
+    import mpmath
+
+    return mpmath
+
+
+def _fold(f: Callable[[Any, Any], Any]) -> Any:
     return lambda *xs: reduce(f, xs)
 
 
@@ -34,15 +41,16 @@ def _others(xs: Sequence[Expr], k: int) -> Any:
 
 
 elementwise("add", _fold(np.add), lambda y, *xs: (1,) * len(xs), commutative=True, domain=((-2, 2), (-2, 2)),
-            doc="Sum.", evaluate=_fold(np.add))  # fmt: skip
+            doc="Sum.", mpmath=_fold(operator.add))  # fmt: skip
 elementwise("mul", _fold(np.multiply), lambda y, *xs: [_others(xs, k) for k in range(len(xs))], commutative=True,
-            domain=((-2, 2), (-2, 2)), doc="Elementwise product.")  # fmt: skip
-elementwise("sub", np.subtract, lambda y, a, b: (1, -1), domain=((-2, 2), (-2, 2)), doc="Difference.")
-elementwise("neg", np.negative, lambda y, x: (-1,), domain=((-2, 2),), doc="Negative.")
-elementwise("div", np.divide, lambda y, a, b: (1 / b, -y / b), domain=((-2, 2), (0.5, 2)), doc="Quotient.")
-elementwise("floordiv", np.floor_divide, None, domain=((-5, 5), (1, 3)), doc="Quotient rounded towards minus infinity.")
+            domain=((-2, 2), (-2, 2)), doc="Elementwise product.", mpmath=_fold(operator.mul))  # fmt: skip
+elementwise("sub", np.subtract, lambda y, a, b: (1, -1), domain=((-2, 2), (-2, 2)), doc="Difference.", mpmath=operator.sub)
+elementwise("neg", np.negative, lambda y, x: (-1,), domain=((-2, 2),), doc="Negative.", mpmath=operator.neg)
+elementwise("div", np.divide, lambda y, a, b: (1 / b, -y / b), domain=((-2, 2), (0.5, 2)), doc="Quotient.", mpmath=operator.truediv)
+elementwise("floordiv", np.floor_divide, lambda y, a, b: (0, 0), domain=((-5, 5), (1, 3)), doc="Quotient rounded towards minus infinity.",
+            mpmath=lambda a, b: _mp().floor(a / b))  # fmt: skip
 elementwise("mod", np.mod, lambda y, a, b: (1, -floor_divide(a, b)), domain=((0.1, 0.9), (1, 3)),
-            doc="Remainder with the sign of the divisor.")  # fmt: skip
+            doc="Remainder with the sign of the divisor.", mpmath=lambda a, b: a - b * _mp().floor(a / b))  # fmt: skip
 
 
 def _nary(name: str) -> Any:
@@ -113,7 +121,7 @@ def _lower_power(args: tuple[Element_, ...], x: Node) -> Element_:
     if exponent.op.name == "constant" and not exponent.type.shape:
         p = constant_value(exponent).item()
         if p == int(p if abs(p) < 2**31 else 0) and 1 <= abs(p) <= LARGEST_UNROLLED_POWER:
-            positive_power = Call("powi", (base, Const(int(abs(p)), "i64")))
+            positive_power = _repeated(base, int(abs(p)), lambda a, b: Call("mul", (a, b)))
             return positive_power if p > 0 else Call("div", (Const(_one(x.type.dtype), x.type.dtype), positive_power))
     return Call("pow", args)
 
@@ -129,20 +137,20 @@ def _evaluate_power(a: Any, b: Any) -> Any:
     return np.power(a, b)
 
 
-def _repeated(a: Any, exponent: int) -> Any:
-    """``a**exponent`` by squaring, as the compiled instruction `powi` does it."""
-    result, square = None, a
+def _repeated(base: Any, exponent: int, multiply: Callable[[Any, Any], Any] = np.multiply) -> Any:
+    """``base**exponent`` by squaring."""
+    result, square = None, base
     while True:
         if exponent & 1:
-            result = square if result is None else np.multiply(result, square)
+            result = square if result is None else multiply(result, square)
         exponent >>= 1
         if not exponent:
             return result
-        square = np.multiply(square, square)
+        square = multiply(square, square)
 
 
 elementwise("pow", np.power, _power_partials, scalar=_lower_power, evaluate=_evaluate_power, domain=((0.5, 2), (0.5, 2)),
-            doc="Power; 0**0 is 1.")  # fmt: skip
+            doc="Power; 0**0 is 1.", mpmath=operator.pow)  # fmt: skip
 
 
 @function("power", "pow", numpy=[np.power, np.float_power])
@@ -190,10 +198,10 @@ def _extremum(above: Any) -> Any:
 
 
 binary("maximum", np.maximum, _extremum(lambda a, b: a > b), "fmax", want_float=False, scalar="max", commutative=True,
-       domain=((-2, 2), (-2, 2)), latex=r"\max", sympy="Max",
+       domain=((-2, 2), (-2, 2)), latex=r"\max", sympy="Max", mpmath=max,
        doc="The larger of two; at a tie with a constant no derivative flows, two variables share it.")  # fmt: skip
 binary("minimum", np.minimum, _extremum(lambda a, b: a < b), "fmin", want_float=False, scalar="min", commutative=True,
-       domain=((-2, 2), (-2, 2)), latex=r"\min", sympy="Min",
+       domain=((-2, 2), (-2, 2)), latex=r"\min", sympy="Min", mpmath=min,
        doc="The smaller of two; at a tie with a constant no derivative flows, two variables share it.")  # fmt: skip
 
 
@@ -210,9 +218,10 @@ unary("abs", np.abs, lambda y, x: sign(x), "absolute", "fabs", also=[np.fabs], d
       doc="Absolute value; the derivative at 0 is 0.")  # fmt: skip
 unary("sign", np.sign, lambda y, x: 0, domain=((0.3, 2),), sympy="sign", mpmath="sign",
       doc="-1, 0 or 1; the derivative is 0.")  # fmt: skip
+_ROUNDING: dict[str, Any] = {"floor": "floor", "ceil": "ceil", "rint": "nint", "trunc": lambda x: _mp().sign(x) * _mp().floor(abs(x))}
 for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):
     unary(_name, _numpy, lambda y, x: 0, *(["round"] if _name == "rint" else []), also=[np.round] if _name == "rint" else [],
-          domain=((0.1, 0.4),), doc="Rounding; the derivative is 0.")  # fmt: skip
+          domain=((0.1, 2.4),), mpmath=_ROUNDING[_name], doc="Rounding; the derivative is 0.")  # fmt: skip
 
 
 def sign(x: Any) -> Expr:
@@ -229,7 +238,7 @@ for _name, _numpy, _scalar, _text in (
     ("not_equal", np.not_equal, "ne", "!="),
 ):  # fmt: skip
     binary(_name, _numpy, lambda y, a, b: (None, None), want_float=False, scalar=_scalar, result="bool", text=_text,
-           commutative=_scalar in ("eq", "ne"), domain=((-2, 2), (-2, 2)), doc=f"``a {_text} b`` as a bool array.")  # fmt: skip
+           commutative=_scalar in ("eq", "ne"), domain=((-2, 2), (-2, 2)), mpmath=getattr(operator, _scalar), doc=f"``a {_text} b`` as a bool array.")  # fmt: skip
 
 
 def _as_bool(x: Any) -> Expr:

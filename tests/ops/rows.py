@@ -1,0 +1,9 @@
+"""The rows of `test_rows.py`, by theme."""
+
+from __future__ import annotations
+
+from tests.ops.harness import Row
+from tests.ops.rows_arrays import ROWS as ARRAYS
+from tests.ops.rows_reductions import ROWS as REDUCTIONS
+
+ROWS: list[Row] = [*ARRAYS, *REDUCTIONS]

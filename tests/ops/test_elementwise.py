@@ -1,0 +1,117 @@
+"""Every elementwise row: value and derivatives up to order 3 against mpmath, compiled meaning, float32, broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from symgrad.compiler.types import ArrayType, is_float
+
+from symgrad import differentiation
+from symgrad.build import tensor
+from symgrad.expression import Expr, apply
+from symgrad.graph import OPS, Op
+from tests.ops.harness import close, compiled_meaning, forward_jacobian, generator, jacobian, number
+
+ELEMENTWISE = [op for op in OPS.values() if op.mpmath is not None]
+DIFFERENTIABLE = [op for op in ELEMENTWISE if op.partials is not None
+                  and is_float(op.infer([ArrayType("f64")] * len(op.domain), ()).dtype)]  # fmt: skip
+SAMPLES = 4
+
+
+def ids(op: Op) -> str:
+    return op.name
+
+
+def exact(op: Op) -> Callable[..., Any]:
+    """The operation in mpmath."""
+    return getattr(mpmath, op.mpmath) if isinstance(op.mpmath, str) else op.mpmath  # type: ignore[return-value]
+
+
+def points(op: Op, count: int = SAMPLES) -> list[tuple[float, ...]]:
+    rng = generator(op.name)
+    assert op.domain, f"{op.name}: say where it is sampled"
+    return [tuple(float(rng.uniform(low, high)) for low, high in op.domain) for _ in range(count)]
+
+
+def symbols(op: Op, shapes: tuple[str, ...] | None = None, dtype: str = "f64") -> list[Expr]:
+    return [tensor(f"x{k}", (shapes or ("",) * len(op.domain))[k], dtype) for k in range(len(op.domain))]
+
+
+@pytest.mark.parametrize("op", ELEMENTWISE, ids=ids)
+def test_value(op: Op) -> None:
+    xs = symbols(op)
+    y = apply(op, xs)
+    for point in points(op, 20):
+        (found,) = number([y], xs, [np.float64(p) for p in point], {})
+        with mpmath.workdps(40):
+            expected = exact(op)(*map(mpmath.mpf, point))
+        np.testing.assert_allclose(float(found), float(expected), rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=ids)
+def test_derivatives(op: Op, order: int) -> None:
+    xs = symbols(op)
+    y = apply(op, xs)
+    for index in product(range(len(xs)), repeat=order):
+        if list(index) != sorted(index):
+            continue
+        root = y
+        for k in index:
+            root = jacobian(root, xs[k])
+        counts = tuple(index.count(k) for k in range(len(xs)))
+        for point in points(op):
+            (found,) = number([root], xs, [np.float64(p) for p in point], {})
+            with mpmath.workdps(60):
+                where = tuple(map(mpmath.mpf, point))
+                expected = float(mpmath.diff(exact(op), where if len(xs) > 1 else where[0], counts if len(xs) > 1 else order))
+            np.testing.assert_allclose(float(found), expected, rtol=1e-12, atol=1e-13, err_msg=f"{op.name}{point} {counts}")
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=ids)
+def test_forward_is_reverse(op: Op) -> None:
+    """Both sweeps, on arrays that broadcast, first and second order, interpreted and through the index language."""
+    shapes = ("3,1", "4", "")[: len(op.domain)]
+    xs = symbols(op, shapes)
+    rng = generator(op.name)
+    arrays = [rng.uniform(low, high, tuple(x.type.shape)) for x, (low, high) in zip(xs, op.domain, strict=True)]
+    y = apply(op, xs)
+    for k, x in enumerate(xs):
+        reverse, forward = jacobian(y, x), forward_jacobian(y, x)
+        assert forward is not None or op.partials is not None
+        if forward is None:
+            continue
+        assert reverse.type.shape == y.type.shape + x.type.shape
+        assert forward.type.shape == x.type.shape + y.type.shape
+        a, b = number([reverse, forward], xs, arrays, {})
+        close(np.moveaxis(b, range(x.ndim), range(-x.ndim, 0)), a, 1e-13)
+        close(compiled_meaning(reverse, xs, arrays, {}), a, 1e-13)
+        assert number([differentiation.jacobian(reverse.node, [xs[0].node])[0]], xs, arrays, {})[0].shape == (
+            *a.shape, *arrays[0].shape), k  # fmt: skip
+
+
+@pytest.mark.parametrize("op", ELEMENTWISE, ids=ids)
+def test_compiled_meaning_and_float32(op: Op) -> None:
+    for dtype, tolerance in (("f64", 1e-14), ("f32", 1e-5)):
+        xs = symbols(op, ("5", "5", "5")[: len(op.domain)], dtype)
+        arrays = [np.array([p[k] for p in points(op, 5)]).astype(np.float64 if dtype == "f64" else np.float32) for k in range(len(xs))]
+        y = apply(op, xs)
+        (found,) = number([y], xs, arrays, {})
+        if y.dtype in ("f32", "f64"):
+            assert found.dtype == (np.float64 if dtype == "f64" else np.float32)
+            expected = [float(exact(op)(*map(mpmath.mpf, map(float, p)))) for p in zip(*arrays, strict=True)]
+            close(found, expected, tolerance)
+        close(compiled_meaning(y, xs, arrays, {}), found, tolerance)
+
+
+@pytest.mark.parametrize("op", ELEMENTWISE, ids=ids)
+def test_empty(op: Op) -> None:
+    xs = symbols(op, ("0",) * len(op.domain))
+    y = apply(op, xs)
+    (found,) = number([y], xs, [np.zeros(0)] * len(xs), {})
+    assert found.shape == (0,)
