@@ -38,6 +38,7 @@ class Extern:
 
     module: str
     symbol: str
+    arity: int
 
 
 Emission = Lines | VectorMath | Extern
@@ -239,4 +240,4 @@ for _name, _symbol, _arity in (
         ("erfcx", "__pyx_fuse_1erfcx", 1), ("i0", "i0", 1), ("i1", "i1", 1), ("i0e", "i0e", 1), ("i1e", "i1e", 1),
         ("j0", "j0", 1), ("j1", "j1", 1), ("gammainc", "gammainc", 2), ("gammaincc", "gammaincc", 2), ("betaln", "betaln", 2)):
     _row(_name, "T" * _arity, "T", _special("psi" if _name == "digamma" else _name),
-         f=Extern("scipy.special.cython_special", _symbol))
+         f=Extern("scipy.special.cython_special", _symbol, _arity))

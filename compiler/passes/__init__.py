@@ -1,1 +1,12 @@
-"""Passes: functions from a valid Program to a valid Program."""
+"""Program → Program, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..index import Program
+from .dead import drop_dead
+
+PIPELINE: list[Callable[[Program], Program]] = [
+    drop_dead,
+]

@@ -1,0 +1,210 @@
+"""Compiled programs as Python callables.
+
+A kernel owns its machine code.  Calling it binds the named sizes from the shapes of the arrays, checks them, allocates the
+results, and runs the code without the GIL; what depends on the sizes alone is worked out once for each set of shapes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .externs import EXTERNS
+from .index import Program
+from .llvm.jit import Code, Target, assembly, host, object_code, optimized_text
+from .llvm.module import ENTRY, emit_module
+from .loops import Schedule, print_schedule
+from .memory import Layout, lay_out
+from .passes import PIPELINE
+from .schedule import schedule
+from .types import DTYPES, ArrayType, Dim, evaluate, names
+from .verify import verify
+
+Array = np.ndarray[Any, Any]
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+_ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_ALIGNMENT = 64
+
+
+class ShapeMismatch(ValueError):
+    """An array does not have the shape that the program gives it."""
+
+
+class TypeMismatch(TypeError):
+    """An array does not have the element type or layout that the kernel reads."""
+
+
+def compile_program(program: Program, *, target: Target | None = None) -> Kernel:
+    """A kernel that computes `program`; for another `target` than this machine it can be looked at but not called."""
+    verify(program)
+    for run in PIPELINE:
+        program = run(program)
+    return Kernel(program, target or host())
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a call needs to know for one set of shapes."""
+
+    sizes: Array
+    shapes: dict[str, tuple[int, ...]]
+    layout: Layout
+
+
+class Kernel:
+    """Machine code for a program: ``kernel(*arrays, out=None, sizes={})`` gives its outputs.
+
+    `program`, `loops`, `llvm` and `assembly` are texts to look at.
+    """
+
+    def __init__(self, program: Program, target: Target) -> None:
+        self.program, self.target = program, target
+        self.schedule: Schedule = schedule(program, target.vector_bytes)
+        self._module = emit_module(self.schedule, target.attributes)
+        self._plans: dict[tuple[object, ...], _Plan] = {}
+        self._types = dict(program.inputs)
+        self._computed = [n for n in dict.fromkeys(self.schedule.outputs) if n not in self.schedule.inputs]
+        self._temporary = [n for n in self.schedule.arrays if n not in self.schedule.inputs and n not in self._computed]
+        if target == host():
+            self._code = Code(object_code(self._module.text, target), self._module.externs)
+            self._entry = _ENTRY(self._code.address(ENTRY))
+
+    @property
+    def loops(self) -> str:
+        """The scheduled loops."""
+        return print_schedule(self.schedule)
+
+    @property
+    def llvm(self) -> str:
+        """The LLVM IR before and after optimisation is the same code; this is before."""
+        return self._module.text
+
+    @property
+    def optimized(self) -> str:
+        """The LLVM IR after LLVM's passes."""
+        return optimized_text(self._module.text, self.target)
+
+    @property
+    def assembly(self) -> str:
+        """The machine code as text."""
+        return assembly(self._module.text, self.target)
+
+    def workspace(self, **sizes: int) -> int:
+        """The bytes of temporary memory that a call with these sizes needs."""
+        return self._plan(sizes).layout.total
+
+    def __call__(self, *arrays: Array, out: Sequence[Array] | None = None, sizes: Mapping[str, int] | None = None) -> tuple[Array, ...]:
+        """The outputs for C-contiguous `arrays` of the inputs' exact types; `out` gives arrays to write them to."""
+        key = (*(array.shape for array in arrays), *(sizes or {}).items())
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._bind(arrays, sizes or {})
+        for array, (name, type_) in zip(arrays, self.program.inputs, strict=True):
+            if array.dtype != DTYPES[type_.dtype] or not array.flags.c_contiguous:
+                raise TypeMismatch(f"{name}: expected a C-contiguous array of {DTYPES[type_.dtype]}, got {array.dtype}")
+        held = dict(zip(self.schedule.inputs, arrays, strict=True))
+        held |= self._results(plan, arrays, out)
+        workspace = np.empty(plan.layout.total + _ALIGNMENT, np.uint8)
+        base = workspace.ctypes.data + -workspace.ctypes.data % _ALIGNMENT
+        table = np.array([held[n].ctypes.data if n in held else base + plan.layout.offsets[n] for n in self.schedule.arrays], np.uint64)
+        self._run(plan, table)
+        return tuple(held[n] if n in self._computed else held[n].copy() for n in self.schedule.outputs)
+
+    def _run(self, plan: _Plan, table: Array) -> None:
+        failures: list[BaseException] = []
+
+        def callback(number: int, _: int, __: int) -> int:
+            try:
+                self._routine(number, plan, table)
+            except BaseException as error:
+                failures.append(error)
+                return 1
+            return 0
+
+        answer = _CALLBACK(callback) if self.schedule.routines else None
+        status = self._entry(table.ctypes.data, plan.sizes.ctypes.data, ctypes.cast(answer, ctypes.c_void_p) if answer else None)
+        if failures:
+            raise failures[0]
+        if status:
+            raise IndexError("an index computed by the program is out of range")
+
+    def _routine(self, number: int, plan: _Plan, table: Array) -> None:
+        """Calls extern routine `number` with the arrays of the running call."""
+        routine = self._routines()[number]
+        function, params = self.schedule.routines[number]
+        position = {name: k for k, name in enumerate(self.schedule.arrays)}
+
+        def view(name: str) -> Array:
+            shape, dtype = plan.shapes[name], DTYPES[self.schedule.arrays[name].dtype]
+            count = int(np.prod(shape)) * dtype.itemsize
+            memory = (ctypes.c_char * count).from_address(int(table[position[name]]))
+            return np.frombuffer(memory, dtype).reshape(shape)
+
+        inputs = tuple(view(name) for name in routine[0])
+        for array in inputs:
+            array.flags.writeable = False
+        for name, result in zip(routine[1], EXTERNS[function](params, inputs), strict=True):
+            view(name)[...] = result
+
+    def _routines(self) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
+        found = {}
+        pending = list(self.schedule.actions)
+        while pending:
+            action = pending.pop()
+            if hasattr(action, "number"):
+                found[action.number] = action.inputs, action.targets
+            elif hasattr(action, "body"):
+                pending += action.body
+        return found
+
+    def _results(self, plan: _Plan, arrays: Sequence[Array], out: Sequence[Array] | None) -> dict[str, Array]:
+        if out is None:
+            return {n: np.empty(plan.shapes[n], DTYPES[self.schedule.arrays[n].dtype]) for n in self._computed}
+        results: dict[str, Array] = {}
+        for name, array in zip(self.schedule.outputs, out, strict=True):
+            type_ = self.schedule.arrays[name]
+            if array.shape != plan.shapes[name] or array.dtype != DTYPES[type_.dtype] or not array.flags.c_contiguous:
+                raise TypeMismatch(f"out: {name} is {type_}, got {array.dtype} of shape {array.shape}")
+            if not array.flags.writeable or any(np.may_share_memory(array, other) for other in arrays):
+                raise TypeMismatch(f"out: the array for {name} is read-only or shares memory with an input")
+            results[name] = array
+        return results
+
+    def _bind(self, arrays: Sequence[Array], sizes: Mapping[str, int]) -> _Plan:
+        if len(arrays) != len(self.program.inputs):
+            raise TypeMismatch(f"the kernel takes {len(self.program.inputs)} arrays, got {len(arrays)}")
+        numbers = dict(sizes)
+        for array, (_, type_) in zip(arrays, self.program.inputs, strict=True):
+            for size, number in zip(type_.shape, array.shape, strict=False):
+                if not isinstance(size, int) and str(size).isidentifier():
+                    numbers.setdefault(str(size), number)
+        for array, (name, type_) in zip(arrays, self.program.inputs, strict=True):
+            self._check(name, type_, array.shape, numbers)
+        return self._plan(numbers)
+
+    def _check(self, name: str, type_: ArrayType, shape: tuple[int, ...], numbers: Mapping[str, int]) -> None:
+        missing = {n for size in type_.shape for n in names(size)} - set(numbers)
+        if missing:
+            raise ShapeMismatch(f"{name}: {type_} needs the size {', '.join(sorted(missing))}, which no shape shows; give sizes=")
+        expected = tuple(evaluate(size, numbers) for size in type_.shape)
+        if shape != expected:
+            raise ShapeMismatch(f"{name}: expected {type_} with shape {expected}, got {shape}")
+
+    def _plan(self, numbers: Mapping[str, int]) -> _Plan:
+        missing = [name for name in self.schedule.sizes if name not in numbers]
+        if missing:
+            raise ShapeMismatch(f"the size {', '.join(missing)} is not known from the shapes; give sizes=")
+        shapes = {name: tuple(_length(size, numbers) for size in type_.shape) for name, type_ in self.schedule.arrays.items()}
+        layout = lay_out(self.schedule, self._temporary, shapes)
+        return _Plan(np.array([numbers[name] for name in self.schedule.sizes], np.int64), shapes, layout)
+
+
+def _length(size: Dim, numbers: Mapping[str, int]) -> int:
+    length = evaluate(size, numbers)
+    if length < 0:
+        raise ShapeMismatch(f"the size {size} is {length}")
+    return length

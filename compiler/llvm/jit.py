@@ -1,0 +1,128 @@
+"""From IR text to machine code in memory: targets, LLVM's passes, object code, and what keeps it alive.
+
+The optimiser runs without loop vectorisation, SLP and unrolling: the schedule has done all that, and they would cost more time
+than the rest together.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import llvmlite.binding as llvm
+
+from ..scalars import Extern
+
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A machine to make code for: LLVM's triple, CPU and feature string."""
+
+    triple: str
+    cpu: str
+    features: str
+
+    @property
+    def vector_bytes(self) -> int:
+        """The width of its vector registers."""
+        have = set(self.features.split(","))
+        if "+avx512f" in have and "+avx512dq" in have:
+            return 64
+        return 32 if "+avx2" in have or "+avx" in have else 16
+
+    @property
+    def attributes(self) -> str:
+        """Function attributes: where 512-bit vectors are native they are used."""
+        return '"prefer-vector-width"="512" "min-legal-vector-width"="512"' if self.vector_bytes == 64 else ""
+
+
+@lru_cache(maxsize=1)
+def host() -> Target:
+    """The machine that runs this."""
+    _initialize()
+    return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+
+
+@lru_cache(maxsize=1)
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@lru_cache(maxsize=1)
+def _initialize_all() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+@lru_cache(maxsize=8)
+def _machine(target: Target, level: int) -> llvm.TargetMachine:
+    if target != host():
+        _initialize_all()
+    return llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small")
+
+
+def _optimized(text: str, target: Target, level: int) -> llvm.ModuleRef:
+    module = llvm.parse_assembly(text)
+    machine = _machine(target, level)
+    module.triple, module.data_layout = target.triple, str(machine.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = options.loop_interleaving = False
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
+    return module
+
+
+def object_code(text: str, target: Target, level: int = 2) -> bytes:
+    """The object file of IR `text`: position-independent, without any address, so that it can be kept on disk."""
+    with _LOCK:
+        return bytes(_machine(target, level).emit_object(_optimized(text, target, level)))
+
+
+def optimized_text(text: str, target: Target, level: int = 2) -> str:
+    """The IR after LLVM's passes."""
+    return str(_optimized(text, target, level))
+
+
+def assembly(text: str, target: Target, level: int = 2) -> str:
+    """The assembly text."""
+    return str(_machine(target, level).emit_assembly(_optimized(text, target, level)))
+
+
+class Code:
+    """Machine code in memory; it lives as long as this object, so whoever holds an address holds this too."""
+
+    def __init__(self, object_file: bytes, externs: Mapping[str, Extern]) -> None:
+        with _LOCK:
+            for name, row in externs.items():
+                llvm.add_symbol(name, _capsule_address(row.module, row.symbol))
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _new_machine())
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
+            self._engine.finalize_object()
+
+    def address(self, function: str) -> int:
+        """The address of `function`."""
+        return int(self._engine.get_function_address(function))
+
+
+def _new_machine() -> llvm.TargetMachine:
+    """An engine takes its machine over, so each gets its own."""
+    target = host()
+    return llvm.Target.from_triple(target.triple).create_target_machine(cpu=target.cpu, features=target.features)
+
+
+@lru_cache(maxsize=64)
+def _capsule_address(module: str, symbol: str) -> int:
+    """The C function that a Cython module exports as `symbol`."""
+    capsule = importlib.import_module(module).__pyx_capi__[symbol]
+    get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(get_pointer(capsule, get_name(capsule)))

@@ -1,0 +1,228 @@
+"""The loop language: how the elements are computed, with nothing left to decide.
+
+A `For` with `lanes` W and `copies` J runs W*J consecutive iterations together, statement by statement: W of them side by side
+in the lanes of vectors, J such groups in registers of their own (unroll and jam).  What does not fill W*J
+iterations runs in steps of one vector, the last one masked.  A value is as wide as it needs to be: what does not
+depend on the vectorised axis stays a scalar, what does not depend on an unrolled one is computed once.
+
+Expressions are those of the index language.  A `Load` may name a register (a `Let` or `Finish`), its indices then being the
+unrolled axes of the Let or constants; a `checked` load is not proven to be within its array: an index out of range sets the
+kernel's status and reads 0.  The value of a `Let` or `Store` may be a `Reduce`, which is unrolled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .index import Axis, Call, Const, Expr, Load, Reduce
+from .text import print_expr
+from .types import ArrayType, Dim
+
+
+Value = Expr | Reduce
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """Computes registers, one for each value of the (unrolled, constant) `axes`."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Writes an element, or combines with what stands there; a `checked` one is not written out of range."""
+
+    array: str
+    axes: tuple[Axis, ...]
+    index: tuple[Expr, ...]
+    value: Value
+    accumulate: str | None = None
+    checked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """An accumulator in registers that starts as the neutral element, for each value of the unrolled `axes`.
+
+    It has one part for each lane and each copy of the loops `over`, which stand between here and the `Accumulate`s; `lanes` is 1
+    where none of those loops is vectorised."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    op: str
+    dtype: str
+    lanes: int
+    over: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """Combines `value` into an accumulator; sums of products are contracted to multiply-adds."""
+
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The register `name`: the accumulator's copies and lanes combined pairwise."""
+
+    name: str
+    accumulator: str
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """Runs `body` for start <= axis < stop."""
+
+    axis: str
+    start: Dim
+    stop: Dim
+    body: tuple[Step, ...]
+    lanes: int = 1
+    copies: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Every element of `array` becomes `value`; with `prefix`, of the part at those leading indices."""
+
+    array: str
+    value: Const
+    prefix: tuple[Expr, ...] = ()
+
+
+Step = Let | Store | Begin | Accumulate | Finish | For | Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A function of its own that runs `body`; it takes the arrays, sizes and steps that it names."""
+
+    name: str
+    body: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Calls the nest `name`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """Calls back the extern routine that is number `number` in the schedule's list, with whole arrays."""
+
+    number: int
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Runs `body` for step = 0, 1, … (from the end with `reverse`), one after another; `StopUnless` leaves it."""
+
+    step: str
+    length: Dim
+    reverse: bool
+    body: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopUnless:
+    """Leaves the innermost Repeat if the bool scalar `array` is false."""
+
+    array: str
+
+
+Action = Run | Routine | Repeat | StopUnless
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What a kernel does: `arrays` are inputs, outputs and temporaries in the order of the kernel's table of pointers."""
+
+    arrays: dict[str, ArrayType]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    sizes: tuple[str, ...]
+    nests: tuple[Nest, ...]
+    actions: tuple[Action, ...]
+    routines: tuple[tuple[str, tuple[object, ...]], ...]
+
+
+# ---- printing
+
+
+def print_schedule(schedule: Schedule) -> str:
+    """The loops as text for people and golden files."""
+    lines = ["arrays " + ", ".join(f"{name}: {type_}" for name, type_ in schedule.arrays.items())]
+    for nest in schedule.nests:
+        lines.append(f"nest {nest.name}")
+        for step in nest.body:
+            lines += _step(step, "  ")
+    lines.append("run")
+    for action in schedule.actions:
+        lines += _action(action, "  ")
+    return "\n".join([*lines, ""])
+
+
+def print_value(value: Value) -> str:
+    """The text of a value; a checked load stands with a question mark."""
+    match value:
+        case Load(array, index, checked):
+            return f"{array}{'?' * checked}[{', '.join(map(print_value, index))}]"
+        case Call(op, args):
+            return f"{op}({', '.join(map(print_value, args))})"
+        case Reduce(op, axes, body):
+            return f"{op}[{_axes(axes)}] {print_value(body)}"
+        case _:
+            return print_expr(value)
+
+
+def _axes(axes: tuple[Axis, ...]) -> str:
+    return ", ".join(f"{axis.name} < {axis.size}" for axis in axes)
+
+
+def _step(step: Step, pad: str) -> Iterator[str]:
+    match step:
+        case Let(name, axes, value):
+            yield f"{pad}{name}{f'[{_axes(axes)}]' if axes else ''} = {print_value(value)}"
+        case Store(array, axes, index, value, accumulate, checked):
+            unrolled = f" for {_axes(axes)}" if axes else ""
+            place = f"{array}{'?' * checked}[{', '.join(map(print_value, index))}]"
+            yield f"{pad}{place} {accumulate or ''}= {print_value(value)}{unrolled}"
+        case Begin(name, axes, op, dtype, lanes, over):
+            copies = "".join(f" x{count} {axis}" for axis, count in over)
+            yield f"{pad}begin {name}{f'[{_axes(axes)}]' if axes else ''}: {op} {dtype}{f' lanes {lanes}' if lanes > 1 else ''}{copies}"
+        case Accumulate(name, value):
+            yield f"{pad}{name} <- {print_value(value)}"
+        case Finish(name, accumulator):
+            yield f"{pad}{name} = finish {accumulator}"
+        case Fill(array, value, prefix):
+            place = f"[{', '.join(map(print_value, prefix))}]" if prefix else ""
+            yield f"{pad}fill {array}{place} = {print_value(value)}"
+        case For(axis, start, stop, body, lanes, copies):
+            shape = " lanes" * (lanes > 1) + (f" {lanes}" if lanes > 1 else "") + (f" copies {copies}" if copies > 1 else "")
+            yield f"{pad}for {start} <= {axis} < {stop}{shape}"
+            for inner in body:
+                yield from _step(inner, pad + "  ")
+
+
+def _action(action: Action, pad: str) -> Iterator[str]:
+    match action:
+        case Run(name):
+            yield f"{pad}run {name}"
+        case Routine(number, inputs, targets):
+            yield f"{pad}{', '.join(targets)} = routine {number}({', '.join(inputs)})"
+        case StopUnless(array):
+            yield f"{pad}stop unless {array}"
+        case Repeat(step, length, reverse, body):
+            yield f"{pad}repeat {step} < {length}{' reverse' * reverse}"
+            for inner in body:
+                yield from _action(inner, pad + "  ")

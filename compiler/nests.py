@@ -1,0 +1,246 @@
+"""One nest of loops for a group of statements that run over the same loops.
+
+The order of the loops, which of them is vectorised and which are unrolled and jammed follow from how the statements move through
+memory.  There are three forms:
+
+- the vectorised loop innermost: elementwise work, sums along rows (several rows at once), and sums along columns, which
+  combine several rows into the result in memory;
+- the reduced loops innermost, where a block of the result stands in registers (matrix products);
+- no vector at all: scatters, whose writes may collide, and programs of scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .accesses import constant_along, contiguous
+from .alignment import all_axes, body_of, loads_of
+from .index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Reduce
+from .loops import Accumulate, Begin, Fill, Finish, For, Let, Nest, Step, Store
+from .ranges import within
+from .scalars import SCALARS, neutral
+from .types import ArrayType, Dim
+
+Place = tuple[str, tuple[Expr, ...]]
+BYTES = {"f64": 8, "f32": 4, "i64": 8, "bool": 1}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the statements of a nest stand in.
+
+    `arrays` are the types by the names that statements use, `places` where in memory those arrays are (an array of the schedule and
+    leading indices), `unrolled` the axes of constant size that have no loop, `stored` the targets that others read from memory.
+    """
+
+    arrays: Mapping[str, ArrayType]
+    places: Mapping[str, Place]
+    unrolled: frozenset[str]
+    vector_bytes: int
+    stored: frozenset[str]
+    bounds: Mapping[str, tuple[Dim, Dim]] = field(default_factory=dict)
+    partial: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One loop of the nest."""
+
+    axis: str
+    lanes: int = 1
+    copies: int = 1
+
+
+def build_nest(name: str, group: list[Assign], context: Context) -> Nest:
+    """The nest that runs the statements of `group`, in their order, in each iteration."""
+    return Nest(name, tuple(_Builder(group, context).steps()))
+
+
+def loop_axes(statement: Assign, unrolled: frozenset[str]) -> tuple[Axis, ...]:
+    """The axes of a statement that need loops."""
+    return tuple(axis for axis in all_axes(statement) if axis.name not in unrolled)
+
+
+def reduced_loops(statement: Assign, unrolled: frozenset[str]) -> tuple[Axis, ...]:
+    """The reduced axes of a statement that need loops."""
+    axes = statement.value.axes if isinstance(statement.value, Reduce) else ()
+    return tuple(axis for axis in axes if axis.name not in unrolled)
+
+
+class _Builder:
+    def __init__(self, group: list[Assign], context: Context) -> None:
+        self.group, self.context = group, context
+        self.axes = {axis.name: axis.size for statement in group for axis in all_axes(statement)}
+        self.local = {statement.target: statement for statement in group}
+        self.reduced = {s.target: {axis.name for axis in reduced_loops(s, context.unrolled)} for s in group}
+        self.order = self.choose_order()
+
+    # ---- the order of the loops
+
+    def choose_order(self) -> list[Level]:
+        names: dict[str, None] = {}
+        for statement in self.group:
+            names.update((axis.name, None) for axis in loop_axes(statement, self.context.unrolled))
+        if not names:
+            return []
+        if any(statement.at is not None for statement in self.group):
+            return [Level(axis) for axis in names]
+        chosen = min(names, key=lambda axis: (self.cost(axis), -list(names).index(axis)))
+        lanes = self.lanes(chosen)
+        inner = set.intersection(*self.reduced.values())
+        same = all(axes == inner for axes in self.reduced.values())
+        free = [axis for axis in names if axis not in inner and axis != chosen]
+        if inner and same and chosen not in inner and free:
+            outer = [Level(axis, copies=4 if axis == free[-1] else 1) for axis in free]
+            return [*outer, Level(chosen, lanes, 2), *(Level(axis) for axis in names if axis in inner)]
+        outer_axes = [axis for axis in names if axis != chosen]
+        jam = 8 if all(self.reduced.values()) and self.is_light(4) else 1
+        outer = [Level(axis, copies=jam if axis == outer_axes[-1] else 1) for axis in outer_axes]
+        alone = not outer and self.is_light(4)
+        return [*outer, Level(chosen, lanes, 4 if alone else 1)]
+
+    def is_light(self, statements: int) -> bool:
+        """Whether copies of the body fit into the registers: few statements, no mathematics."""
+        return len(self.group) <= statements and not any(_calls_mathematics(body_of(s)) for s in self.group)
+
+    def cost(self, axis: str) -> float:
+        """What an iteration costs when `axis` is vectorised: strided accesses cost most, part-filled vectors in proportion."""
+        total = 0.0
+        for statement in self.group:
+            indices = [load.index for load in loads_of(body_of(statement)) if load.array not in self.local]
+            if not self.reduced[statement.target]:
+                indices.append(tuple(AxisValue(own.name) for own in statement.axes))
+            for index in indices:
+                total += 1 if contiguous(index, axis) else 0.5 if constant_along(index, axis) else 5
+            total += axis in self.reduced[statement.target]
+        size, lanes = self.axes[axis], self.context.vector_bytes // 8
+        return total * (lanes / size if isinstance(size, int) and 0 < size < lanes else 1)
+
+    def lanes(self, axis: str) -> int:
+        """As many lanes as a vector register has for the widest type, or as the axis has elements."""
+        width = max(BYTES[self.context.arrays[s.target].dtype] for s in self.group)
+        for statement in self.group:
+            for load in loads_of(body_of(statement)):
+                width = max(width, BYTES[self.context.arrays[load.array].dtype])
+        lanes, size = self.context.vector_bytes // max(width, 4), self.axes[axis]
+        while isinstance(size, int) and lanes // 2 >= max(size, 1):
+            lanes //= 2
+        return lanes
+
+    # ---- the body
+
+    def steps(self) -> list[Step]:
+        fills: list[Step] = []
+        for statement in self.group:
+            array, prefix = self.context.places.get(statement.target, (statement.target, ()))
+            op = self.starts_with(statement)
+            if op is not None and statement.target not in self.context.partial:
+                dtype = statement.type.dtype
+                fills.append(Fill(array, Const(neutral(op, dtype) if op else 0, dtype), prefix))
+        return fills + self.level(0)
+
+    def starts_with(self, statement: Assign) -> str | None:
+        """The operation whose neutral element the target must hold before the nest ('' for zero), None if it need not."""
+        if statement.at is not None:
+            return statement.accumulate or ""
+        if isinstance(statement.value, Reduce) and self.reduced[statement.target] and self.depth(statement) is None:
+            return statement.value.op
+        return None
+
+    def depth(self, statement: Assign) -> int | None:
+        """The level outside of which the statement's accumulator stands, None if its reduced loops are not the inner ones."""
+        reduced = self.reduced[statement.target]
+        flags = [level.axis in reduced for level in self.order]
+        first = flags.index(True)
+        return first if all(flags[first:]) else None
+
+    def level(self, depth: int) -> list[Step]:
+        if depth == len(self.order):
+            return [step for statement in self.group for step in self.innermost(statement)]
+        level = self.order[depth]
+        own = [s for s in self.group if self.reduced[s.target] and self.depth(s) == depth]
+        start, stop = self.context.bounds.get(level.axis, (0, self.axes[level.axis]))
+        loop = For(level.axis, start, stop, tuple(self.level(depth + 1)), level.lanes, level.copies)
+        ends = [step for statement in own for step in self.end(statement)]
+        return [*(self.begin(statement, depth) for statement in own), loop, *ends]
+
+    def begin(self, statement: Assign, depth: int) -> Step:
+        assert isinstance(statement.value, Reduce)
+        inner = self.order[depth:]
+        return Begin(f"{statement.target}.sum", self.unrolled(statement.axes), statement.value.op, statement.type.dtype,
+                     max(level.lanes for level in inner), tuple((level.axis, level.copies) for level in inner if level.copies > 1))
+
+    def end(self, statement: Assign) -> list[Step]:
+        axes = self.unrolled(statement.axes)
+        total = f"{statement.target}.total"
+        value = Load(total, tuple(AxisValue(axis.name) for axis in axes))
+        return [Finish(total, f"{statement.target}.sum"), self.store(statement, value, False)]
+
+    def unrolled(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        return tuple(axis for axis in axes if axis.name in self.context.unrolled)
+
+    def innermost(self, statement: Assign) -> list[Step]:
+        """What one iteration does for a statement."""
+        value = self.expression(body_of(statement))
+        if isinstance(statement.value, Reduce):
+            rolled = self.unrolled(statement.value.axes)
+            inner = Reduce(statement.value.op, rolled, value) if rolled else value
+            if self.reduced[statement.target]:
+                if self.depth(statement) is not None:
+                    return [Accumulate(f"{statement.target}.sum", inner)]
+                return [self.store(statement, inner, True)]
+            return self.define(statement, inner)
+        return self.define(statement, value)
+
+    def define(self, statement: Assign, value: Expr | Reduce) -> list[Step]:
+        """A register, and a store where others read it."""
+        if statement.at is not None:
+            return [self.store(statement, value, False)]
+        axes = self.unrolled(statement.axes)
+        register = Load(statement.target, tuple(AxisValue(axis.name) for axis in axes))
+        steps: list[Step] = [Let(statement.target, axes, value)]
+        if statement.target in self.context.stored:
+            steps.append(self.store(statement, register, False))
+        return steps
+
+    def store(self, statement: Assign, value: Expr | Reduce, collect: bool) -> Store:
+        """The write of an element; `collect` combines a part of a reduction with what is in memory."""
+        array, prefix = self.context.places.get(statement.target, (statement.target, ()))
+        axes = self.unrolled(statement.axes)
+        if statement.at is not None:
+            at = tuple(self.expression(part) for part in statement.at)
+            safe = all(within(part, size, self.axes) for part, size in zip(at, statement.type.shape, strict=True))
+            return Store(array, axes, prefix + at, value, statement.accumulate, not safe)
+        index = tuple(AxisValue(axis.name) for axis in statement.axes)
+        op = statement.value.op if isinstance(statement.value, Reduce) else None
+        return Store(array, axes, prefix + index, value, op if collect or statement.target in self.context.partial else None)
+
+    def expression(self, expr: Expr) -> Expr:
+        """`expr` with the places of its arrays and with the loads marked that are not proven to be within them."""
+        match expr:
+            case Load(array, index):
+                parts = tuple(self.expression(part) for part in index)
+                shape = self.context.arrays[array].shape
+                if array in self.local:
+                    own = self.local[array].axes
+                    kept = (part for part, axis in zip(parts, own, strict=True) if axis.name in self.context.unrolled)
+                    return Load(array, tuple(kept))
+                safe = all(within(part, size, self.axes) for part, size in zip(parts, shape, strict=True))
+                buffer, prefix = self.context.places.get(array, (array, ()))
+                return Load(buffer, prefix + parts, not safe)
+            case Call(op, args):
+                return Call(op, tuple(self.expression(arg) for arg in args))
+            case _:
+                return expr
+
+
+def _calls_mathematics(expr: Expr) -> bool:
+    match expr:
+        case Call(op, args):
+            heavy = any(not isinstance(form, tuple) or len(form) > 4 for form in SCALARS[op].emit.values())
+            return heavy or op == "div" or any(map(_calls_mathematics, args))
+        case _:
+            return False
+
+

@@ -1,0 +1,214 @@
+"""From a program to loops: what runs in which order, in which nests, and what is in memory.
+
+Runs of assignments between loops and extern routines are scheduled together: their axes are aligned, they are fused into groups,
+each group becomes a nest.  A `Loop` becomes a `Repeat` whose carried arrays stand in the memory of its results; slices and stacks
+are views of the outer arrays at the current step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .alignment import align, loads
+from .dependences import all_reads, needed_for, reads, targets, types_defined
+from .fusion import fuse, unrolled_axes
+from .index import Assign, Axis, AxisValue, Extern, Load, Loop, Program, Statement
+from .loops import Action, Nest, Repeat, Routine, Run, Schedule, StopUnless
+from .nests import Context, Place, build_nest
+from .types import ArrayType, names
+
+
+def schedule(program: Program, vector_bytes: int) -> Schedule:
+    """The loops that compute `program` on a machine with vector registers of `vector_bytes`."""
+    scheduler = _Scheduler(program, vector_bytes)
+    scope = _Scope(dict(program.inputs), {}, {})
+    for name, type_ in program.inputs:
+        scheduler.arrays[name] = type_
+    actions = scheduler.statements(program.statements, scope, set(program.outputs))
+    computed = [scope.places[name][0] if name in scope.places else name for name in program.outputs]
+    return Schedule(scheduler.arrays, tuple(name for name, _ in program.inputs), tuple(computed), _size_names(program),
+                    tuple(scheduler.nests), tuple(actions), tuple(scheduler.routines))
+
+
+def _size_names(program: Program) -> tuple[str, ...]:
+    """Every size name, in the order of the inputs, then those given by name."""
+    found: dict[str, None] = {}
+    for _, type_ in program.inputs:
+        for size in type_.shape:
+            found.update(dict.fromkeys(sorted(names(size))))
+    return tuple(found | dict.fromkeys(program.sizes))
+
+
+class _Scope:
+    """The arrays by the names that a program or the body of a loop uses, and where they are."""
+
+    def __init__(self, types: dict[str, ArrayType], places: dict[str, Place], taken: dict[str, int]) -> None:
+        self.types, self.places, self.taken = types, places, taken
+
+    def inner(self) -> _Scope:
+        return _Scope(dict(self.types), dict(self.places), self.taken)
+
+
+class _Scheduler:
+    def __init__(self, program: Program, vector_bytes: int) -> None:
+        self.vector_bytes = vector_bytes
+        self.arrays: dict[str, ArrayType] = {}
+        self.nests: list[Nest] = []
+        self.routines: list[tuple[str, tuple[object, ...]]] = []
+        self.repeats = 0
+
+    # ---- memory
+
+    def allocate(self, name: str, type_: ArrayType) -> str:
+        """A new array; its name is `name` unless that is taken."""
+        free, count = name, 1
+        while free in self.arrays:
+            count += 1
+            free = f"{name}.{count}"
+        self.arrays[free] = type_
+        return free
+
+    # ---- statements
+
+    def statements(self, statements: Sequence[Statement], scope: _Scope, needed: set[str]) -> list[Action]:
+        """The actions of `statements`; `needed` are the names that are read after them."""
+        actions: list[Action] = []
+        later = _reads_after(statements, needed)
+        segment: list[Assign] = []
+        for k, statement in enumerate(statements):
+            if isinstance(statement, Assign):
+                segment.append(statement)
+            else:
+                actions += self.segment(segment, scope, later[k])
+                segment = []
+                actions += self.extern(statement, scope) if isinstance(statement, Extern) else self.loop(statement, scope)
+        return actions + self.segment(segment, scope, needed)
+
+    def segment(self, statements: list[Assign], scope: _Scope, needed: set[str]) -> list[Action]:
+        """Nests for a run of assignments."""
+        scope.types.update((statement.target, statement.type) for statement in statements)
+        aligned = align(statements, scope.types)
+        unrolled = unrolled_axes(aligned)
+        groups = fuse(aligned, unrolled)
+        stored = _stored(groups, needed)
+        for statement in aligned:
+            if statement.target not in scope.places and (statement.target in stored or statement.at is not None):
+                scope.places[statement.target] = self.allocate(statement.target, statement.type), ()
+        context = Context(scope.types, scope.places, unrolled, self.vector_bytes, stored)
+        return [self.nest(group, context) for group in groups]
+
+    def nest(self, group: list[Assign], context: Context) -> Run:
+        name = f"{len(self.nests)}.{group[-1].target}"
+        self.nests.append(build_nest(name, group, context))
+        return Run(name)
+
+    def copy(self, source: str, target: Place, scope: _Scope) -> list[Action]:
+        """Copies the array `source` to a place."""
+        inner = scope.inner()
+        type_ = scope.types[source]
+        axes = tuple(Axis(f"i{k}", size) for k, size in enumerate(type_.shape))
+        inner.places[""] = target
+        return self.segment([Assign("", type_, axes, Load(source, tuple(AxisValue(axis.name) for axis in axes)))], inner, {""})
+
+    def whole(self, name: str, scope: _Scope) -> tuple[list[Action], str]:
+        """The array that holds `name` from its first element on, and what must be done to have it."""
+        array, prefix = scope.places.get(name, (name, ()))
+        if not prefix:
+            return [], array
+        buffer = self.allocate(name, scope.types[name])
+        return self.copy(name, (buffer, ()), scope), buffer
+
+    def extern(self, statement: Extern, scope: _Scope) -> list[Action]:
+        actions: list[Action] = []
+        inputs = []
+        for name in statement.inputs:
+            before, array = self.whole(name, scope)
+            actions += before
+            inputs.append(array)
+        after: list[Action] = []
+        targets = []
+        for name, type_ in statement.targets:
+            scope.types[name] = type_
+            targets.append(self.allocate(name, type_))
+            place = scope.places.get(name)
+            scope.places[name] = targets[-1], ()
+            if place is not None:
+                after += self.copy(name, place, scope)
+        self.routines.append((statement.function, statement.params))
+        return [*actions, Routine(len(self.routines) - 1, tuple(inputs), tuple(targets)), *after]
+
+    # ---- loops
+
+    def loop(self, loop: Loop, scope: _Scope) -> list[Action]:
+        self.repeats += 1
+        step = f"step.{self.repeats}"
+        inner = scope.inner()
+        inner.types.update(loop.body.inputs)
+        actions: list[Action] = []
+        for name, start, end in loop.carried:
+            scope.types[end] = inner.types[name]
+            place = self.allocate(end, scope.types[end]), ()
+            scope.places[end] = inner.places[name] = place
+            actions += self.copy(start, place, scope)
+        for name, array in loop.sliced:
+            buffer, prefix = scope.places.get(array, (array, ()))
+            inner.places[name] = buffer, (*prefix, AxisValue(step))
+        for name, type_ in types_defined(loop.body.statements):
+            for own, array in loop.stacked:
+                if own == name:
+                    scope.types[array] = ArrayType(type_.dtype, (loop.length, *type_.shape))
+                    scope.places[array] = scope.places.get(array) or (self.allocate(array, scope.types[array]), ())
+                    buffer, prefix = scope.places[array]
+                    inner.places[name] = buffer, (*prefix, AxisValue(step))
+        body = self.body(loop, inner)
+        return [*actions, Repeat(step, loop.length, loop.reverse, tuple(body))]
+
+    def body(self, loop: Loop, inner: _Scope) -> list[Action]:
+        needed = {*loop.next, *(name for name, _ in loop.stacked)}
+        statements = list(loop.body.statements)
+        first: list[Action] = []
+        if loop.condition is not None:
+            wanted = needed_for(loop.condition, statements)
+            early = [s for s in statements if not wanted.isdisjoint(targets(s))]
+            statements = [s for s in statements if wanted.isdisjoint(targets(s))]
+            first = self.statements(early, inner, needed | {loop.condition} | all_reads(statements))
+            before, array = self.whole(loop.condition, inner)
+            first += [*before, StopUnless(array)]
+        actions = first + self.statements(statements, inner, needed)
+        return actions + self.advance(loop, inner)
+
+    def advance(self, loop: Loop, inner: _Scope) -> list[Action]:
+        """Puts the next values in the place of the carried ones; those that are themselves carried are first set aside."""
+        carried = {name for name, _, _ in loop.carried}
+        actions: list[Action] = []
+        for name, after in zip((name for name, _, _ in loop.carried), loop.next, strict=True):
+            if after in carried and after != name:
+                aside = f"{after}.aside"
+                inner.types[aside] = inner.types[after]
+                if aside not in inner.places:
+                    inner.places[aside] = self.allocate(aside, inner.types[aside]), ()
+                    actions += self.copy(after, inner.places[aside], inner)
+        for name, after in zip((name for name, _, _ in loop.carried), loop.next, strict=True):
+            if after != name:
+                actions += self.copy(f"{after}.aside" if after in carried else after, inner.places[name], inner)
+        return actions
+
+
+def _stored(groups: list[list[Assign]], needed: set[str]) -> frozenset[str]:
+    """The targets that are read outside of their group."""
+    home = {statement.target: k for k, group in enumerate(groups) for statement in group}
+    stored = {name for name in needed if name in home}
+    for k, group in enumerate(groups):
+        stored |= {load.array for s in group for load in loads(s) if home.get(load.array, k) != k}
+    return frozenset(stored)
+
+
+def _reads_after(statements: Sequence[Statement], needed: set[str]) -> dict[int, set[str]]:
+    """For each statement that is not an assignment, what it and everything after it reads."""
+    found: dict[int, set[str]] = {}
+    total = set(needed)
+    for k in reversed(range(len(statements))):
+        total |= reads(statements[k])
+        if not isinstance(statements[k], Assign):
+            found[k] = set(total)
+    return found
