@@ -79,7 +79,8 @@ class NestEmitter(Expressions):
         lanes = self.lanes if neighbours else pointers.lanes
         mask = self.tail if inside is None and lanes > 1 else inside
         own = pointers.axes if mask is None else self.joined(pointers, mask)
-        rest = tuple(axis for axis in self.joined(*parts) if axis not in own)
+        every = self.copies if step.accumulate else self.joined(*parts)
+        rest = tuple(axis for axis in every if axis not in own)
         for at in self.coordinates(own):
             pointer, kept = pointers.ref(at), None if mask is None else self.wide(mask, at, lanes)
             total = ""
