@@ -48,6 +48,7 @@ LAYERS = [
     "symgrad.interpreter",
     "symgrad.show",
     "symgrad.parser",
+    "symgrad.tracing",
     "symgrad.sympy_bridge",
     "symgrad.rewrite",
     "symgrad.simplifier",
