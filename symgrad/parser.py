@@ -22,8 +22,9 @@ from .compiler.types import ArrayType, named, names
 from .errors import ArgumentError, DTypeError, ParseError, ShapeError, SymgradError
 from .expression import FUNCTIONS, METHODS, Expr, Source, lift, size
 from .graph import Node
-from .parser_grammar import Call, Formula, Step, read
+from .parser_grammar import read
 from .parser_numbers import OPERATORS, calculate, folded, is_number
+from .parser_steps import Call, Formula, Step
 
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 """Names with a value, unless the caller declares them."""

@@ -11,10 +11,9 @@ open brackets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
-
 from .errors import ParseError
+from .parser_complaints import Complaints
+from .parser_steps import Bracket, Call, Formula, Operator, Step
 from .parser_tokens import LITERALS, Token, tokenize
 
 DEEPEST = 5000
@@ -22,85 +21,11 @@ DEEPEST = 5000
 
 CONDITIONAL, NOT, COMPARISON, UNARY, POWER = 1, 4, 5, 10, 11
 BINARY = {
-    "or": 2,
-    "and": 3,
-    "|": 6,
-    "&": 7,
-    "+": 8,
-    "-": 8,
-    "*": 9,
-    "/": 9,
-    "//": 9,
-    "%": 9,
-    "@": 9,
-    "**": POWER,
-    "^": POWER,
-}
+    "or": 2, "and": 3, "|": 6, "&": 7, "+": 8, "-": 8, "*": 9, "/": 9, "//": 9, "%": 9, "@": 9, "**": POWER, "^": POWER,
+}  # fmt: skip
 COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 PREFIX = {"+": UNARY, "-": UNARY, "~": UNARY, "not": NOT}
 CLOSING = {"(": ")", "[": "]"}
-
-
-class Step(NamedTuple):
-    """Takes `arity` values from the stack and puts one there: what `kind` says, with the facts in `payload`.
-
-    Kinds: value, text, name, binary, unary, compare, conditional, call, method, index, slice, tuple, list."""
-
-    kind: str
-    payload: object
-    arity: int
-    start: int
-    end: int
-
-
-class Call(NamedTuple):
-    """What is called, and the names of its last arguments if they have names; `start` and `end` are those of the called
-    name."""
-
-    name: str
-    keywords: tuple[str, ...]
-    start: int
-    end: int
-
-
-@dataclass(slots=True)
-class Formula:
-    """A formula's steps, and those of the names that its ``where`` tail defines, with the places of these names."""
-
-    text: str
-    steps: list[Step]
-    definitions: dict[str, list[Step]] = field(default_factory=dict)
-    places: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def parts(self) -> list[list[Step]]:
-        """The formula's steps and those of each definition, in the order of the text."""
-        return [self.steps, *self.definitions.values()]
-
-
-@dataclass(slots=True)
-class _Operator:
-    """Waits for its right operand; `names` are the operators of a chain of comparisons, of which others have one."""
-
-    kind: str
-    precedence: int
-    names: list[str]
-    token: Token
-
-
-@dataclass(slots=True)
-class _Bracket:
-    """Waits for its closing bracket: group, list, call, method or index."""
-
-    kind: str
-    token: Token
-    start: int
-    name: Token | None = None
-    count: int = 0
-    keywords: list[str] = field(default_factory=list)
-    bounds: list[bool] | None = None
-    """In a slice: which of its bounds are given so far."""
-    fresh: bool = True
-    comma: bool = False
 
 
 def read(text: str) -> Formula:
@@ -117,14 +42,14 @@ def read(text: str) -> Formula:
     return formula
 
 
-class _Reader:
+class _Reader(Complaints):
     """Reads one expression after the other from the tokens of a formula."""
 
     def __init__(self, text: str, tokens: list[Token]) -> None:
         self.text, self.tokens, self.at = text, tokens, 0
         self.steps: list[Step] = []
         self.spans: list[tuple[int, int]] = []
-        self.stack: list[_Operator | _Bracket] = []
+        self.stack: list[Operator | Bracket] = []
 
     # ---- the whole
 
@@ -181,7 +106,7 @@ class _Reader:
             elif token.text in PREFIX:
                 self.prefix(token)
             elif token.text in CLOSING:
-                self.open(_Bracket("group" if token.text == "(" else "list", token, token.start))
+                self.open(Bracket("group" if token.text == "(" else "list", token, token.start))
             else:
                 complete = self.empty(token)
 
@@ -194,9 +119,9 @@ class _Reader:
             return True
         if follower.text == "(":
             self.at += 1
-            self.open(_Bracket("call", follower, token.start, token))
+            self.open(Bracket("call", follower, token.start, token))
             return False
-        if follower.text == "=" and isinstance(top, _Bracket) and top.kind in ("call", "method") and top.fresh:
+        if follower.text == "=" and isinstance(top, Bracket) and top.kind in ("call", "method") and top.fresh:
             if token.text in top.keywords:
                 raise self.error(f"argument {token.text} is given twice", token)
             top.keywords.append(token.text)
@@ -217,7 +142,7 @@ class _Reader:
     def begin(self, token: Token) -> None:
         """An item of the open bracket begins."""
         top = self.stack[-1]
-        if isinstance(top, _Bracket) and top.fresh:
+        if isinstance(top, Bracket) and top.fresh:
             if top.keywords:
                 raise self.error("an argument without a name after one with a name", token)
             top.fresh = False
@@ -225,25 +150,25 @@ class _Reader:
     def quoted(self, token: Token) -> None:
         top = self.stack[-1] if self.stack else None
         follower = self.tokens[self.at + 1].text
-        if not isinstance(top, _Bracket) or top.kind not in ("call", "method") or follower not in (",", ")"):
+        if not isinstance(top, Bracket) or top.kind not in ("call", "method") or follower not in (",", ")"):
             raise self.error("text may stand only as an argument of a function", token)
         self.value("text", token.value)
 
     def prefix(self, token: Token) -> None:
         top = self.stack[-1] if self.stack else None
-        if token.text == "not" and isinstance(top, _Operator) and top.precedence > NOT:
+        if token.text == "not" and isinstance(top, Operator) and top.precedence > NOT:
             raise self.error("put parentheses around not …", token)
         if top:
             self.begin(token)
-        self.push(_Operator("unary", PREFIX[token.text], [token.text], token))
+        self.push(Operator("unary", PREFIX[token.text], [token.text], token))
 
-    def open(self, bracket: _Bracket) -> None:
+    def open(self, bracket: Bracket) -> None:
         """Opens a bracket where a value must stand."""
         if self.stack:
             self.begin(bracket.name or bracket.token)
         self.push(bracket)
 
-    def push(self, entry: _Operator | _Bracket) -> None:
+    def push(self, entry: Operator | Bracket) -> None:
         if len(self.stack) >= DEEPEST:
             raise self.error(f"nested more than {DEEPEST} deep", entry.token)
         self.stack.append(entry)
@@ -253,7 +178,7 @@ class _Reader:
         """Reads what may stand in place of a value: ``...`` and ``:`` in an index, a bracket closed early.  True when a
         value is complete."""
         top = self.stack[-1] if self.stack else None
-        if not isinstance(top, _Bracket):
+        if not isinstance(top, Bracket):
             raise self.missing(token)
         if top.kind == "index":
             if token.text == "..." and top.fresh:
@@ -294,7 +219,7 @@ class _Reader:
                     if self.member():
                         return False
                 elif text == "[":
-                    self.push(_Bracket("index", token, self.spans[-1][0]))
+                    self.push(Bracket("index", token, self.spans[-1][0]))
                     return False
                 elif self.punctuation(token):
                     return not self.stack
@@ -307,25 +232,25 @@ class _Reader:
     def binary(self, token: Token) -> None:
         precedence = BINARY[token.text]
         self.reduce(precedence + 1 if precedence == POWER else precedence)
-        self.push(_Operator("binary", precedence, [token.text], token))
+        self.push(Operator("binary", precedence, [token.text], token))
 
     def comparison(self, token: Token) -> None:
         self.reduce(COMPARISON + 1)
         top = self.stack[-1] if self.stack else None
-        if isinstance(top, _Operator) and top.kind == "compare":
+        if isinstance(top, Operator) and top.kind == "compare":
             top.names.append(token.text)
             self.at += 1
         else:
-            self.push(_Operator("compare", COMPARISON, [token.text], token))
+            self.push(Operator("compare", COMPARISON, [token.text], token))
 
     def conditional(self, token: Token) -> None:
         if token.text == "if":
             self.reduce(CONDITIONAL + 1)
-            self.push(_Operator("if", CONDITIONAL, ["if"], token))
+            self.push(Operator("if", CONDITIONAL, ["if"], token))
             return
-        while self.stack and isinstance(top := self.stack[-1], _Operator) and top.kind != "if":
+        while self.stack and isinstance(top := self.stack[-1], Operator) and top.kind != "if":
             self.emit_operator()
-        if not self.stack or not isinstance(top := self.stack[-1], _Operator):
+        if not self.stack or not isinstance(top := self.stack[-1], Operator):
             raise self.error("else without if: a if condition else b", token)
         top.kind = "conditional"
         self.at += 1
@@ -348,7 +273,7 @@ class _Reader:
             self.postfix(name, Call("transpose", (), name.start, name.end))
             return False
         self.at += 1
-        self.push(_Bracket("method", self.tokens[self.at], self.spans[-1][0], name))
+        self.push(Bracket("method", self.tokens[self.at], self.spans[-1][0], name))
         return True
 
     def punctuation(self, token: Token) -> bool:
@@ -360,7 +285,7 @@ class _Reader:
             return True
         if token.text == "=":
             raise self.error("= is not an operator: compare with ==, define with `… where name = …`", token)
-        if not isinstance(top, _Bracket) or token.text not in (",", ":", CLOSING[top.token.text]):
+        if not isinstance(top, Bracket) or token.text not in (",", ":", CLOSING[top.token.text]):
             raise self.unmatched(token, top)
         if token.text == ":":
             if top.kind != "index":
@@ -375,7 +300,7 @@ class _Reader:
 
     # ---- brackets
 
-    def colon(self, top: _Bracket, *, given: bool) -> None:
+    def colon(self, top: Bracket, *, given: bool) -> None:
         bounds = top.bounds = top.bounds or []
         bounds.append(given)
         top.fresh = False
@@ -383,12 +308,12 @@ class _Reader:
             raise self.error("a slice has at most two colons", self.tokens[self.at])
         self.at += 1
 
-    def comma(self, top: _Bracket, *, given: bool) -> None:
+    def comma(self, top: Bracket, *, given: bool) -> None:
         self.item(top, given=given)
         top.comma = True
         self.at += 1
 
-    def item(self, top: _Bracket, *, given: bool) -> None:
+    def item(self, top: Bracket, *, given: bool) -> None:
         """Ends an item of a bracket."""
         if top.bounds is not None:
             bounds = (*top.bounds, given)
@@ -398,7 +323,7 @@ class _Reader:
         top.count += 1
         top.bounds, top.fresh = None, True
 
-    def close(self, top: _Bracket, *, given: bool) -> None:
+    def close(self, top: Bracket, *, given: bool) -> None:
         token = self.tokens[self.at]
         if given or top.bounds is not None:
             self.item(top, given=given)
@@ -423,12 +348,12 @@ class _Reader:
     def reduce(self, precedence: int) -> None:
         """Ends the operators on the stack that bind at least as strongly as `precedence`, down to the open bracket."""
         stack = self.stack
-        while stack and isinstance(top := stack[-1], _Operator) and top.precedence >= precedence:
+        while stack and isinstance(top := stack[-1], Operator) and top.precedence >= precedence:
             self.emit_operator()
 
     def emit_operator(self) -> None:
         top = self.stack.pop()
-        assert isinstance(top, _Operator)
+        assert isinstance(top, Operator)
         if top.kind == "if":
             raise self.error("if without else: a if condition else b", top.token)
         if top.kind == "unary":
@@ -452,42 +377,5 @@ class _Reader:
                 raise self.error("a where tail stands at the end of the formula, outside of brackets", token)
             raise self.error(f"{top.token.text} is not closed", top.token)
 
-    # ---- errors
 
-    def error(self, message: str, token: Token) -> ParseError:
-        return ParseError(message, source=self.text, span=(token.start, max(token.end, token.start + 1)))
-
-    def missing(self, token: Token) -> ParseError:
-        """A value was expected, `token` stands there."""
-        opened = next((e for e in reversed(self.stack) if isinstance(e, _Bracket)), None)
-        if token.kind == "end":
-            before = self.tokens[self.at - 1]
-            if opened is not None and not isinstance(self.stack[-1], _Operator):
-                return self.error(f"{opened.token.text} is not closed", opened.token)
-            return self.error(f"the formula ends where a value must follow {before.text}", before)
-        if token.text in (")", "]") and opened is None:
-            return self.error(f"{token.text} closes nothing", token)
-        hint = " (transpose is written after its operand)" if token.text == "'" else ""
-        return self.error(f"expected a value, found {token.text}{hint}", token)
-
-    def unmatched(self, token: Token, top: object) -> ParseError:
-        if token.text in (")", "]"):
-            if isinstance(top, _Bracket):
-                return self.error(f"{token.text} does not close {top.token.text}", token)
-            return self.error(f"{token.text} closes nothing", token)
-        product = ": write * for a product" if token.text == "(" else ""
-        return self.error(f"expected an operator, found {token.text}{product}", token)
-
-    def juxtaposed(self, token: Token) -> ParseError:
-        """Two values stand side by side."""
-        before = self.tokens[self.at - 1]
-        if token.kind == "text":
-            return self.error("text may stand only as an argument of a function", token)
-        if before.kind == "name" and token.kind in ("name", "number"):
-            return self.error(
-                f"expected an operator between {before.text[:40]} and {token.text[:40]}: write * for a product", token
-            )
-        return self.error(f"expected an operator, found {token.text[:40]}: write * for a product", token)
-
-
-__all__ = ["Call", "Formula", "Step", "read"]
+__all__ = ["read"]
