@@ -159,20 +159,14 @@ class Product:
 
     def take(self, x: Node, power: int, may: bool) -> None:
         """Multiplies by ``x**power``; a product or quotient is taken apart if `may` or if it is small."""
-        pending = [(x, power, True)]
-        while pending:
-            x, power, whole = pending.pop()
-            value = number_of(x)
-            if value is not None and (value or power > 0):
-                self.number *= value**power
-            elif x.op.name == "mul" and abs(power) == 1 and (may or not whole or len(x.inputs) <= SMALL):
-                pending += [(i, power, False) for i in reversed(x.inputs)]
-            elif x.op.name == "div" and abs(power) == 1:
-                pending += [(x.inputs[1], -power, False), (x.inputs[0], power, False)]
-            elif x.op.name == "pow" and (exponent := _integer(x.inputs[1])) is not None:
-                self._put(x.inputs[0], exponent * power)
+        for f, k in factors_of(x, power, may):
+            value = number_of(f)
+            if value is not None and (value or k > 0):
+                self.number *= value**k
+            elif f.op.name == "pow" and (exponent := _integer(f.inputs[1])) is not None:
+                self._put(f.inputs[0], exponent * k)
             else:
-                self._put(x, power)
+                self._put(f, k)
 
     def _put(self, x: Node, power: int) -> None:
         side = self.above if power > 0 else self.below
@@ -195,6 +189,19 @@ class Product:
             self.above = {}
             for x in merged:
                 self.take(x, 1, False) if not x.type.shape else self._put(x, 1)
+
+
+def factors_of(x: Node, power: int, may: bool) -> list[tuple[Node, int]]:
+    """The factors of ``x**power`` with their powers: those of a product or quotient if `may` or if they are few.
+
+    A product inside a product was left whole because it is large and shared; it stays so, or chains would become quadratic."""
+    if abs(power) != 1:
+        return [(x, power)]
+    lines = [(x, power)]
+    if x.op.name == "div":
+        lines = [(x.inputs[0], power), (x.inputs[1], -power)]
+    found = [(f, k) for line, k in lines for f in (line.inputs if line.op.name == "mul" else (line,))]
+    return found if may or len(found) <= SMALL else [(x, power)]
 
 
 def _integer(x: Node) -> int | None:

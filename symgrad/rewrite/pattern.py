@@ -37,6 +37,7 @@ class Rule:
     condition: Callable[..., bool] | None = None
     why: str = ""
     exact: bool = True
+    _heads: list[frozenset[str]] = field(default_factory=list, repr=False, compare=False)
     _made: list[tuple[Node, Node, dict[str, Node]]] = field(default_factory=list, repr=False, compare=False)
 
     def made(self) -> tuple[Node, Node, dict[str, Node]]:
@@ -50,9 +51,20 @@ class Rule:
             self._made.append((pair[0], pair[1], {n: w.node for n, w in wild.items()}))
         return self._made[0]
 
+    def heads(self) -> frozenset[str]:
+        """Operations that must occur among the operands of a sum or product for the rule to match."""
+        if not self._heads:
+            left, _, wild = self.made()
+            functions = [p for p in left.inputs if p not in set(wild.values()) and p.op.name not in (*AC, "constant")]
+            inside = [q for p in left.inputs if p.op.name == "mul" for q in p.inputs if q.op.name not in (*AC, "constant", "symbol")]
+            self._heads.append(frozenset(p.op.name for p in functions + inside))
+        return self._heads[0]
+
     def apply(self, x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
         """The right side for the first way in which `x` matches the left side, or None."""
         left, right, wild = self.made()
+        if left.op.name in AC and not self.heads() <= heads_of(x):
+            return None
         names = {w: n for n, w in wild.items()}
         for bound, rest in match_root(left, x, set(names)):
             arguments = {names[w]: Expr(value) for w, value in bound.items()}
@@ -65,8 +77,18 @@ class Rule:
         return None
 
 
-def negative(x: Node, rebuild: Callable[[Node], Node]) -> Node:
+def heads_of(x: Node) -> set[str]:
+    """The operations of the operands of `x`, and of the factors of operands that are products."""
+    found = {i.op.name for i in x.inputs}
+    if "mul" in found:
+        found |= {f.op.name for i in x.inputs if i.op.name == "mul" for f in i.inputs}
+    return found
+
+
+def negative(x: Node) -> Node:
     """The canonical form of ``-x``."""
+    from .canonical import rebuild
+
     return rebuild(node(lookup("neg"), (x,)))
 
 
@@ -88,8 +110,6 @@ def match_root(pattern: Node, x: Node, wild: set[Node]) -> Iterator[tuple[Bindin
 
 def match(pattern: Node, x: Node, bound: Binding, wild: set[Node]) -> Iterator[Binding]:
     """The bindings, extending `bound`, under which `pattern` is `x`.  Patterns are small: this recurses over the pattern only."""
-    from .canonical import rebuild
-
     if pattern in wild:
         if pattern not in bound:
             yield {**bound, pattern: x}
@@ -97,7 +117,7 @@ def match(pattern: Node, x: Node, bound: Binding, wild: set[Node]) -> Iterator[B
             yield bound
         return
     if _is_negation(pattern, wild):
-        yield from match(pattern.inputs[1], negative(x, rebuild), bound, wild)
+        yield from match(pattern.inputs[1], negative(x), bound, wild)
         return
     if pattern.op.name == "constant":
         if number_of(pattern) is not None and number_of(pattern) == number_of(x):

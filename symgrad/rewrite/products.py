@@ -63,8 +63,8 @@ class Bag:
                 self.above.append(x)
             elif x.op.name == "delta":
                 self.deltas.append((x, labels))
-            elif x.op.name == "mul" and (may or len(x.inputs) <= LARGEST):
-                pending += self._aligned(x.inputs, labels, True)
+            elif x.op.name == "mul" and (may or len(x.inputs) + len(self.factors) <= LARGEST):
+                pending += self._aligned(x.inputs, labels, False)
             elif x.op.name == "div" and not x.inputs[1].type.shape:
                 self.below.append(x.inputs[1])
                 pending += self._aligned(x.inputs[:1], labels, True)
@@ -92,7 +92,7 @@ class Bag:
             if label not in rename:
                 rename[label] = self.fresh(n)
         pairs = list(zip(x.inputs, inner, strict=True))  # type: ignore[call-overload]
-        return [(i, tuple(rename[k] for k in ls), True) for i, ls in reversed(pairs)]
+        return [(i, tuple(rename[k] for k in ls), False) for i, ls in reversed(pairs)]
 
     def eliminate(self) -> None:
         """Substitutes identities that have a summed label, and drops those that say nothing."""

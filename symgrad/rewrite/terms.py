@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
-from ..compiler.types import DTYPES, ArrayType
-from ..expression import constant_value
-from ..graph import Node, lookup, node
+from ..compiler.types import DTYPES
+from ..graph import Node, Params, lookup, node
+from ..ops.leaves import CONSTANT
 
 ONE = Fraction(1)
 EXACT = 2**53
@@ -22,9 +23,16 @@ EXACT = 2**53
 
 def number_of(x: Node) -> Fraction | None:
     """The exact value of a finite scalar constant, None for anything else."""
-    if x.op.name != "constant" or x.type.shape or x.type.dtype == "bool":
+    if x.op is not CONSTANT or x.type.shape or x.type.dtype == "bool":
         return None
-    value = constant_value(x).item()
+    return _exact_value(x.params)
+
+
+@lru_cache(maxsize=4096)
+def _exact_value(params: Params) -> Fraction | None:
+    dtype, _, data = params
+    assert isinstance(dtype, str) and isinstance(data, bytes)
+    value = np.frombuffer(data, DTYPES[dtype])[0].item()
     return Fraction(value) if math.isfinite(value) else None
 
 
@@ -96,7 +104,3 @@ def _split_quotient(x: Node) -> tuple[Fraction, Node | None]:
         return value, numerator
     return value, node(x.op, (numerator, denominator))
 
-
-def shape_of(x: Node) -> ArrayType:
-    """The type of `x` (for callers that only compare shapes)."""
-    return x.type
