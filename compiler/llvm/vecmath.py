@@ -11,13 +11,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from . import vecmath_exponential, vecmath_logarithm, vecmath_trigonometric
+from . import (
+    vecmath_error,
+    vecmath_exponential,
+    vecmath_gamma,
+    vecmath_inverse,
+    vecmath_logarithm,
+    vecmath_power,
+    vecmath_trigonometric,
+)
 from .vecmath_builder import FLOAT, Builder, Need
 from .vecmath_registry import BODIES, CONSTANTS, FUNCTIONS, Body
 
 __all__ = ["FUNCTIONS", "definitions"]
 
-_ = (vecmath_exponential, vecmath_logarithm, vecmath_trigonometric)  # imported for what they register
+THEMES = (
+    vecmath_error,
+    vecmath_exponential,
+    vecmath_gamma,
+    vecmath_inverse,
+    vecmath_logarithm,
+    vecmath_power,
+    vecmath_trigonometric,
+)
+"""The modules whose import fills the table of functions."""
 
 Request = tuple[str, str, int]
 PURE = "nounwind willreturn memory(none)"

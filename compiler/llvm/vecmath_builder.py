@@ -166,8 +166,12 @@ class Builder:
         self.lines: list[str] = []
         self.needs: dict[Need, None] = {}
         self.parameters: list[Value] = []
-        self._count = 0
-        self._block = "entry"
+
+    def widened(self) -> Builder:
+        """A builder of f64 values, of the same lanes, that writes into the same function."""
+        wide = Builder("f64", self.lanes)
+        wide.lines, wide.needs = self.lines, self.needs
+        return wide
 
     def type(self, scalar: str) -> str:
         """The IR type of a value whose element type is `scalar`."""
@@ -186,8 +190,7 @@ class Builder:
 
     def emit(self, scalar: str, instruction: str) -> Value:
         """Appends one instruction and gives its result, of element type `scalar`."""
-        name = f"%v{self._count}"
-        self._count += 1
+        name = f"%v{len(self.lines)}"
         self.lines.append(f"  {name} = {instruction}")
         return Value(self, scalar, name)
 
@@ -222,6 +225,10 @@ class Builder:
         """|x|, also of NaN and -0.0."""
         return self.intrinsic("fabs", x)
 
+    def truncated(self, x: Value) -> Value:
+        """x without its fraction."""
+        return self.intrinsic("trunc", x)
+
     def copysign(self, magnitude: Value | Number, sign: Value) -> Value:
         """|magnitude| with the sign bit of `sign`."""
         return self.intrinsic("copysign", magnitude, sign)
@@ -232,6 +239,10 @@ class Builder:
         kind = self.type(scalar)
         operands = f"{kind} {self.operand(true, scalar)}, {kind} {self.operand(false, scalar)}"
         return self.emit(scalar, f"select {self.type('i1')} {condition.text}, {operands}")
+
+    def unordered(self, x: Value, y: Value) -> Value:
+        """Whether x or y is NaN."""
+        return self.emit("i1", f"fcmp uno {self.type(x.scalar)} {x.text}, {y.text}")
 
     def at_most(self, x: Value, bound: Value | Number) -> Value:
         """min(x, bound); NaN stays NaN."""
@@ -280,25 +291,22 @@ class Builder:
         return self.emit(args[0].scalar, f"call {self.type(args[0].scalar)} {callee}({operands})")
 
     def rare(self, bad: Value, usual: Value, slow: Callable[[], Value]) -> Value:
-        """`usual`, with the bad lanes replaced by what `slow` emits, which runs only if there is any."""
-        some = bad.text
-        if self.lanes > 1:
-            self.lines.append(f"  %any{self._count} = bitcast {self.type('i1')} {bad.text} to i{self.lanes}")
-            self.lines.append(f"  %some{self._count} = icmp ne i{self.lanes} %any{self._count}, 0")
-            some = f"%some{self._count}"
-        before, cold, after = self._block, f"cold{self._count}", f"after{self._count}"
-        self.lines.append(f"  br i1 {some}, label %{cold}, label %{after}, {UNLIKELY}")
-        self._open(cold)
-        redone = self.select(bad, slow(), usual)
-        cold_end = self._block
-        self.lines.append(f"  br label %{after}")
-        self._open(after)
-        kind = self.type(usual.scalar)
-        return self.emit(usual.scalar, f"phi {kind} [ {usual.text}, %{before} ], [ {redone.text}, %{cold_end} ]")
+        """`usual`, with the bad lanes replaced by what `slow` emits, which runs only if there is any.
 
-    def _open(self, label: str) -> None:
-        self._block = label
-        self.lines.append(f"{label}:")
+        What `slow` emits may not branch itself.
+        """
+        number, some = len(self.lines), bad.text
+        before = next((line[:-1] for line in reversed(self.lines) if line.endswith(":")), "entry")
+        if self.lanes > 1:
+            self.lines.append(f"  %mask{number} = bitcast {self.type('i1')} {bad.text} to i{self.lanes}")
+            self.lines.append(f"  %some{number} = icmp ne i{self.lanes} %mask{number}, 0")
+            some = f"%some{number}"
+        self.lines.append(f"  br i1 {some}, label %cold{number}, label %after{number}, {UNLIKELY}")
+        self.lines.append(f"cold{number}:")
+        redone = self.select(bad, slow(), usual)
+        self.lines += [f"  br label %after{number}", f"after{number}:"]
+        incoming = f"[ {usual.text}, %{before} ], [ {redone.text}, %cold{number} ]"
+        return self.emit(usual.scalar, f"phi {self.type(usual.scalar)} {incoming}")
 
     def redo_lanes(self, bad: Value, usual: Value, name: str, *args: Value) -> Value:
         """`usual`, with the bad lanes redone by the scalar function `name` of the same lanes of `args`."""

@@ -2,8 +2,8 @@
 
 exp x = 2**n exp r with n = rint(x / log 2), |r| <= log(2)/2, log 2 in two parts (Cody and Waite, *Software Manual for
 the Elementary Functions*, 1980; the product is fused, so the first difference is exact) and exp r = 1 + r + r**2 q(r),
-q minimax.  2**n is put into the exponent bits.  Where a sum's rounding matters its error is carried along (Dekker 1971),
-so that formulas in exp keep within an ulp or two.
+q minimax.  2**n is put into the exponent bits.  Where a sum's rounding matters its error is carried along (Dekker
+1971), so that formulas in exp keep within an ulp or two.
 """
 
 from __future__ import annotations
@@ -187,9 +187,9 @@ def sinh(b: Builder, x: Value) -> Value:
     return b.rare(outside(b, x), usual, lambda: b.copysign(b.call("exp.half", b.abs(x)), x))
 
 
-def exp_minus_abs(b: Builder, x: Value) -> tuple[Value, Value]:
-    """exp -|x| and the error of its last rounding, for |x| <= SAFE."""
-    at = reduce(b, -b.abs(x))
+def exp_minus_abs(b: Builder, x: Value, low: Value | None = None) -> tuple[Value, Value]:
+    """exp -|x + low| and the error of its last rounding, for |x| <= SAFE."""
+    at = reduce(b, -b.abs(x), b.select(x > 0.0, -low, low) if low is not None else None)
     p, low = b.fast_two_sum(1.0, minus_one(b, at)[0])
     power = power_of_two(b, at.t)
     return p * power, low * power

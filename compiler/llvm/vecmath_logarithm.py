@@ -15,8 +15,8 @@ from .vecmath_exponential import exp_carefully, exp_minus_abs, outside
 from .vecmath_registry import function, slow_path
 
 TINY = {"f64": 2.0**-1022, "f32": 2.0**-126}
-LIFT = {"f64": 54, "f32": 25}
-"""Subnormal numbers times 2**LIFT are normal."""
+LIFT = {"f64": 54, "f32": 24}
+"""Subnormal numbers times 2**LIFT are normal; a multiple of 3, for the cube root."""
 HUGE = {"f64": 2.0**1000, "f32": 2.0**120}
 """Beyond this 2**-k is no normal number."""
 BIAS = {"f64": 1023, "f32": 127}
@@ -95,18 +95,35 @@ def log(b: Builder, x: Value) -> Value:
     return b.rare(not_normal(b, x), log_of(b, parts.k, parts.f), lambda: b.call("log.careful", x))
 
 
-def log1p_of(b: Builder, x: Value, low: Value | None = None) -> Value:
-    """log(1 + x + low) for -1 < x <= HUGE and |low| below an ulp of x."""
+def split_one_plus(b: Builder, x: Value, low: Value | None = None) -> tuple[Value, Value, Value | None]:
+    """k, f and a small extra with log(1 + x + low) = log(2**k (1 + f)) + extra.
+
+    For -1 < x <= HUGE and |low| below an ulp of x.
+    """
     u, c = b.two_sum(1.0, x)
     if low is not None:
         c = c + low
     parts = split(b, u)
-    mask = ((1 << (63 - b.mantissa)) - 1 if b.dtype == "f64" else (1 << (31 - b.mantissa)) - 1) << b.mantissa
-    inverse = ((2 * BIAS[b.dtype] << b.mantissa) - (parts.biased & mask)).as_float()
+    exponent = (2 * BIAS[b.dtype] + 1) << b.mantissa
+    inverse = ((2 * BIAS[b.dtype] << b.mantissa) - (parts.biased & exponent)).as_float()
     if low is None:
-        return log_of(b, parts.k, b.fma(c, inverse, parts.f))
+        return parts.k, b.fma(c, inverse, parts.f), None
     f, f_low = b.fast_two_sum(parts.f, c * inverse)
-    return log_of(b, parts.k, f, f_low * (b.fma(f, f, 1.0) - f))
+    return parts.k, f, f_low * (b.fma(f, f, 1.0) - f)
+
+
+def log1p_of(b: Builder, x: Value, low: Value | None = None) -> Value:
+    """log(1 + x + low), arguments as for `split_one_plus`."""
+    return log_of(b, *split_one_plus(b, x, low))
+
+
+def add_log1p(b: Builder, base: Value, x: Value, low: Value) -> Value:
+    """base + log(1 + x + low) with little more than the rounding of the sum."""
+    k, f, extra = split_one_plus(b, x, low)
+    tail = log_of_significand(b, f, b.fma(k, LOG2[b.dtype][1], extra) if extra is not None else None)
+    first, first_low = b.two_sum(base, k * LOG2[b.dtype][0])
+    second, second_low = b.two_sum(first, f)
+    return second + ((first_low + second_low) + tail)
 
 
 @slow_path("log1p.careful")
@@ -167,11 +184,6 @@ def log10(b: Builder, x: Value) -> Value:
     return b.rare(not_normal(b, x), log10_of(b, parts.k, parts.f), lambda: b.call("log10.careful", x))
 
 
-def log1p_exp(b: Builder, x: Value) -> Value:
-    """log(1 + exp(-|x|)) for |x| <= SAFE."""
-    return log1p_of(b, *exp_minus_abs(b, x))
-
-
 @slow_path("softplus.careful")
 def softplus_careful(b: Builder, x: Value) -> Value:
     return b.select(x > 0.0, x, exp_carefully(b, x))
@@ -180,7 +192,7 @@ def softplus_careful(b: Builder, x: Value) -> Value:
 @function("softplus")
 def softplus(b: Builder, x: Value) -> Value:
     """log(1 + exp x) = max(x, 0) + log(1 + exp -|x|)."""
-    usual = b.at_least(x, 0.0) + log1p_exp(b, x)
+    usual = b.at_least(x, 0.0) + log1p_of(b, *exp_minus_abs(b, x))
     return b.rare(outside(b, x), usual, lambda: b.call("softplus.careful", x))
 
 

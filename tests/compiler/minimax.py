@@ -130,7 +130,7 @@ class Pair:
 def specifications() -> dict[str, Pair]:
     """Every polynomial by the name it has in `vecmath_coefficients.py`."""
     mp = mpmath.mp
-    root = mp.sqrt
+    root, zero = mp.sqrt, digamma_zero()
     half_log2, quarter_pi = mp.log(2) / 2 * mpf("1.0001"), mp.pi / 4 * mpf("1.0001")
     s_max = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
     return {
@@ -145,7 +145,59 @@ def specifications() -> dict[str, Pair]:
         # sin r = r + r z q(z), cos r = 1 - z/2 + z**2 q(z), z = r**2
         "SIN": Pair(lambda z: (mp.sin(root(z)) / root(z) - 1) / z, 0, quarter_pi**2, (6, 4), lambda z: z),
         "COS": Pair(lambda z: (mp.cos(root(z)) - 1 + z / 2) / z**2, 0, quarter_pi**2, (6, 3), lambda z: z**2),
+        # asin x = x + x z q(z), atan x = x + x z q(z), z = x**2
+        "ASIN": Pair(lambda z: (mp.asin(root(z)) / root(z) - 1) / z, 0, mpf("0.25"), (13, 6), lambda z: z),
+        "ATAN": Pair(lambda z: (mp.atan(root(z)) / root(z) - 1) / z, 0, mp.tan(mp.pi / 8) ** 2, (11, 5), lambda z: z),
+        # m**(-1/3), to start an iteration
+        "INVERSE_CBRT": Pair(
+            lambda m: m ** (-mpf(1) / 3), root(mpf("0.5")), root(2), (4, 4), lambda m: m ** (mpf(1) / 3)
+        ),
+        # log((1 + s)/(1 - s)) = 2 s + s z (2/3 + z q(z)), z = s**2
+        "LOG_FINE": Pair(
+            lambda z: ((2 * mp.atanh(root(z)) / root(z) - 2) / z - mpf(2) / 3) / z, 0, s_max**2, (8, 0), lambda z: z**2
+        ),
+        # erf x = x + x q(x**2)
+        "ERF": Pair(lambda z: mp.erf(root(z)) / root(z) - 1, 0, mpf("1.0001"), (15, 8), lambda z: mpf(1)),
+        # exp(x**2) erfc x (1 + 2 x) = ERFC_AT_3 + t q(t), t = (x - 3)/(x + 3)
+        "ERFC": Pair(
+            lambda t: (erfc_shape(t) - erfc_shape(mpf(0))) / t, mpf("-2.52") / mpf("3.48"), mpf(25) / 31, (22, 12), abs
+        ),
+        # log gamma(2 + v) = v (DIGAMMA_AT_2 + v q(v))
+        "LOG_GAMMA": Pair(
+            lambda v: (mp.loggamma(2 + v) / v - mp.digamma(2)) / v,
+            mpf("-0.5"),
+            mpf("0.5"),
+            (19, 0),
+            lambda v: 2 * abs(v),
+        ),
+        # log gamma x = (x - 1/2) log x - x + log(2 pi)/2 + q(1/x**2)/x
+        "STIRLING": Pair(stirling, mpf(10) ** -8, mpf("8.4") ** -2, (9, 0), lambda z: mpf(1)),
+        # digamma(zero + v) = v (TRIGAMMA_AT_ZERO + v q(v))
+        "DIGAMMA": Pair(
+            lambda v: (mp.digamma(zero + v) / v - mp.psi(1, zero)) / v, 1 - zero, 2 - zero, (21, 0), abs
+        ),
+        # digamma x = log x - 1/(2 x) - z q(z), z = 1/x**2
+        "DIGAMMA_SERIES": Pair(digamma_series, mpf(10) ** -8, mpf("8.4") ** -2, (9, 0), lambda z: z),
     }
+
+
+def digamma_series(z: Real) -> Real:
+    x = 1 / mpmath.sqrt(z)
+    return (mpmath.log(x) - 1 / (2 * x) - mpmath.digamma(x)) / z
+
+
+def digamma_zero() -> Real:
+    return mpmath.findroot(mpmath.digamma, mpf("1.4616321449683623"))
+
+
+def erfc_shape(t: Real) -> Real:
+    x = 3 * (1 + t) / (1 - t)
+    return mpmath.exp(x * x) * mpmath.erfc(x) * (1 + 2 * x)
+
+
+def stirling(z: Real) -> Real:
+    x = 1 / mpmath.sqrt(z)
+    return (mpmath.loggamma(x) - (x - mpf("0.5")) * mpmath.log(x) + x - mpmath.log(2 * mpmath.pi) / 2) * x
 
 
 def expansions() -> dict[str, Real]:
@@ -158,6 +210,13 @@ def expansions() -> dict[str, Real]:
         "LOG10_E": 1 / mp.log(10),
         "HALF_PI": mp.pi / 2,
         "TWO_OVER_PI": 2 / mp.pi,
+        "TWO_THIRDS": mpf(2) / 3,
+        "HALF_LOG_2PI": mp.log(2 * mp.pi) / 2,
+        "LOG_PI": mp.log(mp.pi),
+        "DIGAMMA_AT_2": mp.digamma(2),
+        "ERFC_AT_3": erfc_shape(mpf(0)),
+        "DIGAMMA_ZERO": digamma_zero(),
+        "TRIGAMMA_AT_ZERO": mp.psi(1, digamma_zero()),
     }
 
 

@@ -1,0 +1,73 @@
+"""erf and erfc.
+
+erf x = x + x q(x**2) up to 1.  Beyond, erfc x = exp(-x**2) w(t)/(1 + 2 x) with t = (x - 3)/(x + 3), which one
+polynomial covers for all x (Schonfelder, *Math. Comp.* 32, 1978); x**2, w and the quotient carry their errors.
+"""
+
+from __future__ import annotations
+
+from .vecmath_builder import Builder, Value
+from .vecmath_coefficients import ERF, ERFC, ERFC_AT_3
+from .vecmath_exponential import Reduced, minus_one, power_of_two, reduce, scaled_carefully
+from .vecmath_registry import function, slow_path
+
+ERF_SATURATION = {"f64": 6.0, "f32": 4.0}
+"""From here on erf rounds to 1."""
+NORMAL_TAIL = {"f64": 26.5, "f32": 9.1}
+"""Up to here erfc is a normal number."""
+VANISHING_TAIL = {"f64": 28.0, "f32": 11.0}
+NEAR = 0.5
+"""From here on erfc is computed by its tail."""
+
+
+def tail(b: Builder, x: Value) -> tuple[Reduced, Value]:
+    """p with erfc x = p 2**n, for NEAR <= x <= VANISHING_TAIL; n in the low bits of the first value's t."""
+    square, square_low = b.two_product(x, x)
+    at = reduce(b, -square, -square_low)
+    e, e_low = b.fast_two_sum(1.0, minus_one(b, at)[0])
+    y, y_low = b.fast_two_sum(1.0, x + x)
+    shifted = x + 3.0
+    inverse = 1.0 / (shifted * y)
+    t = (x - 3.0) * (inverse * y)
+    middle, middle_low = ERFC_AT_3[b.dtype][:2]
+    slope = b.polynomial(t, ERFC[b.dtype], t * t)
+    w = b.fma(slope, t, middle)
+    w_low = b.fma(slope, t, middle - w) + middle_low
+    top, top_low = b.two_product(e, w)
+    top_low = b.fma(e, w_low, b.fma(e_low, w, top_low))
+    reciprocal = shifted * inverse
+    q = top * reciprocal
+    return at, b.fma(b.fma(-q, y_low, b.fma(-q, y, top) + top_low), reciprocal, q)
+
+
+def erf_tail(b: Builder, x: Value) -> Value:
+    """erf x - x for |x| <= 1."""
+    z = x * x
+    return x * b.polynomial(z, ERF[b.dtype], z * z)
+
+
+@function("erf")
+def erf(b: Builder, x: Value) -> Value:
+    size = b.at_most(b.abs(x), ERF_SATURATION[b.dtype])
+    at, p = tail(b, size)
+    far = 1.0 - p * power_of_two(b, at.t)
+    return b.copysign(b.select(size < 1.0, size + erf_tail(b, size), far), x)
+
+
+@slow_path("erfc.careful")
+def erfc_careful(b: Builder, x: Value) -> Value:
+    """Results that may be subnormal or 0, and those next to 2."""
+    at, p = tail(b, b.at_most(b.abs(x), VANISHING_TAIL[b.dtype]))
+    return b.select(x < 0.0, 2.0, scaled_carefully(b, p, at.t - b.rounder))
+
+
+@function("erfc")
+def erfc(b: Builder, x: Value) -> Value:
+    size = b.abs(x)
+    at, p = tail(b, size)
+    far = p * power_of_two(b, at.t)
+    far = b.select(x < 0.0, 2.0 - far, far)
+    high, low = b.fast_two_sum(1.0, -x)
+    near = high + (low - erf_tail(b, x))
+    usual = b.select(size < NEAR, near, far)
+    return b.rare(~(size <= NORMAL_TAIL[b.dtype]), usual, lambda: b.call("erfc.careful", x))
