@@ -238,6 +238,11 @@ _row("pow", "TT", "T", lambda x, k: np.power(x, k) if np.asarray(x).dtype.kind =
 for _name, _symbol, _arity in (
         ("digamma", "__pyx_fuse_1psi", 1), ("erfinv", "__pyx_fuse_0erfinv", 1), ("erfcinv", "erfcinv", 1),
         ("erfcx", "__pyx_fuse_1erfcx", 1), ("i0", "i0", 1), ("i1", "i1", 1), ("i0e", "i0e", 1), ("i1e", "i1e", 1),
-        ("j0", "j0", 1), ("j1", "j1", 1), ("gammainc", "gammainc", 2), ("gammaincc", "gammaincc", 2), ("betaln", "betaln", 2)):
+        ("j0", "j0", 1), ("j1", "j1", 1), ("y0", "y0", 1), ("y1", "y1", 1), ("jv", "__pyx_fuse_1jv", 2),
+        ("yv", "__pyx_fuse_1yv", 2), ("iv", "__pyx_fuse_1iv", 2), ("ive", "__pyx_fuse_1ive", 2),
+        ("gamma", "__pyx_fuse_1gamma", 1), ("beta", "beta", 2), ("betaln", "betaln", 2), ("gammainc", "gammainc", 2),
+        ("gammaincc", "gammaincc", 2), ("ndtr", "__pyx_fuse_1ndtr", 1), ("log_ndtr", "__pyx_fuse_1log_ndtr", 1),
+        ("ndtri", "ndtri", 1), ("logit", "__pyx_fuse_0logit", 1), ("xlogy", "__pyx_fuse_1xlogy", 2),
+        ("xlog1py", "__pyx_fuse_1xlog1py", 2), ("entr", "entr", 1), ("rel_entr", "rel_entr", 2)):
     _row(_name, "T" * _arity, "T", _special("psi" if _name == "digamma" else _name),
          f=Extern("scipy.special.cython_special", _symbol, _arity))

@@ -57,8 +57,8 @@ def _cotangents(
         assert g is not None
         table[y] = [g]
         for x, contribution in zip(y.inputs, _bprop(y, g), strict=True):
-            if contribution is not None and x in active:
-                table.setdefault(x, []).append(contribution)
+            if x in active and (flowing := _wanted(contribution)) is not None:
+                table.setdefault(x, []).append(flowing)
     return table
 
 
@@ -67,6 +67,13 @@ def _bprop(y: Node, g: Expr) -> Sequence[Expr | None]:
         raise NotDifferentiable(f"{y.op.name}: has no derivative ({y.op.doc.rstrip('.')})")
     contributions: Sequence[Expr | None] = y.op.vjp(g, Expr(y), *map(Expr, y.inputs))
     return contributions
+
+
+def _wanted(contribution: Expr | NotDifferentiable | None) -> Expr | None:
+    """What a rule gives for an operand that matters; raises what it gives for one that it cannot differentiate by."""
+    if isinstance(contribution, NotDifferentiable):
+        raise contribution
+    return contribution
 
 
 def _total(contributions: Sequence[Expr]) -> Expr | None:
@@ -156,7 +163,7 @@ def _transposed(y: Node, tangents: Sequence[Expr | None]) -> Expr | None:
     """The pushforward as the transpose of the pullback: the derivative of ``u -> vjp(u)``, which is linear in u."""
     dummy = node(_DUMMY, (), (y.type, y.depth))
     pulled = _bprop(y, Expr(dummy))
-    pairs = [(p, t) for p, t in zip(pulled, tangents, strict=True) if p is not None and t is not None]
+    pairs = [(p, t) for q, t in zip(pulled, tangents, strict=True) if t is not None and (p := _wanted(q)) is not None]
     if not pairs:
         return None
     return vjp([p.node for p, _ in pairs], [t for _, t in pairs], [dummy])[0]

@@ -1,5 +1,29 @@
 """The operation table: importing this package registers every row."""
 
-from . import arithmetic, einsum, elementwise, functions, leaves, reductions, shaping
+from . import (
+    activations,
+    arithmetic,
+    costs,
+    einsum,
+    elementwise,
+    functions,
+    leaves,
+    reductions,
+    removable,
+    shaping,
+    special,
+)
 
-__all__ = ["arithmetic", "einsum", "elementwise", "functions", "leaves", "reductions", "shaping"]
+__all__ = [
+    "activations",
+    "arithmetic",
+    "costs",
+    "einsum",
+    "elementwise",
+    "functions",
+    "leaves",
+    "reductions",
+    "removable",
+    "shaping",
+    "special",
+]

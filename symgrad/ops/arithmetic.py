@@ -197,10 +197,10 @@ def _extremum(above: Any) -> Any:
     return partials
 
 
-binary("maximum", np.maximum, _extremum(lambda a, b: a > b), "fmax", want_float=False, scalar="max", commutative=True,
+binary("maximum", np.maximum, _extremum(lambda a, b: a > b), want_float=False, scalar="max", commutative=True,
        domain=((-2, 2), (-2, 2)), latex=r"\max", sympy="Max", mpmath=max,
        doc="The larger of two; at a tie with a constant no derivative flows, two variables share it.")  # fmt: skip
-binary("minimum", np.minimum, _extremum(lambda a, b: a < b), "fmin", want_float=False, scalar="min", commutative=True,
+binary("minimum", np.minimum, _extremum(lambda a, b: a < b), want_float=False, scalar="min", commutative=True,
        domain=((-2, 2), (-2, 2)), latex=r"\min", sympy="Min", mpmath=min,
        doc="The smaller of two; at a tie with a constant no derivative flows, two variables share it.")  # fmt: skip
 

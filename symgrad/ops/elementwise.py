@@ -1,8 +1,8 @@
 """Elementwise operations: how one row makes an operation, and how all of them are differentiated.
 
 A row gives the partial derivatives as one expression per operand in terms of the result `y` and the operands (after
-ChainRules.jl's `@scalar_rule`).  A partial may be `None` (no derivative flows), a number, an expression, or
-`masked(condition, partial)`: the derivative is selected, not multiplied, so that an infinite or undefined derivative of
+ChainRules.jl's `@scalar_rule`).  A partial may be `None` (no derivative flows), a number, an expression, an error
+`NotDifferentiable` (raised where it is asked for), or `masked(condition, partial)`: the derivative is selected, not multiplied, so that an infinite or undefined derivative of
 a branch that was not taken is never touched (``0 * inf`` cannot happen, at any order).  `chain` carries such masks through
 every elementwise rule by rewriting ``mask(c, g) * p`` to ``mask(c, g * p)``.
 """
@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler.externs import EXTERNS
 from ..compiler.index import Call
 from ..compiler.index import Expr as Element_
 from ..compiler.types import ArrayType, is_float
-from ..errors import DTypeError
+from ..errors import DTypeError, NotDifferentiable
 from ..expression import FUNCTIONS, Expr, apply, broadcast_shapes, function, lift, unify
 from ..graph import Node, Op, Params, register
-from ..indexing import Element, Operand, axes_of, values
+from ..indexing import Element, Operand, Routine, axes_of, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def elementwise_type(name: str, result: str | None = None) -> Callable[[Sequence
     return infer
 
 
-def lower_elementwise(x: Node, operands: Sequence[Operand]) -> Element:
+def lower_elementwise(x: Node, operands: Sequence[Operand]) -> Element | Routine:
     """One element of an elementwise operation: the scalar instruction that its row names, on aligned elements."""
     axes = axes_of(x.type.shape)
     index = values(axes)
@@ -109,24 +110,39 @@ def elementwise(
     scalar: str | Callable[[tuple[Element_, ...], Node], Element_] | None = None,
     evaluate: Callable[..., Any] | None = None,
     result: str | None = None,
+    parametric: bool = False,
     **facts: Any,
 ) -> Op:
     """Registers an elementwise operation.
 
     `numpy` is its meaning; `partials(y, *operands)` its derivatives; `scalar` the scalar instruction of the compiler (by
-    default of the same name) or a function that builds it; `result` the element type if it is not that of the operands."""
+    default of the same name), a function that builds it, or `CALLBACK` where the compiler has none; `result` the element
+    type if it is not that of the operands.  A `parametric` operation's meanings take the node's parameters first."""
     meaning = evaluate or numpy
     assert meaning is not None
-    SCALAR[name] = scalar or name
 
     def run(args: Sequence[Any], params: Params, sizes: Any) -> Any:
         with np.errstate(all="ignore"):
-            return meaning(*args)
+            if not parametric:
+                return meaning(*args)
+            return np.asarray(meaning(*params, *args)).astype(np.asarray(args[-1]).dtype, copy=False)
 
+    if scalar is CALLBACK:
+        lower = called_back(name, run)
+    else:
+        SCALAR[name], lower = scalar or name, lower_elementwise
     return register(
-        Op(name, elementwise_type(name, result), run, lower_elementwise, vjp=_vjp(partials), jvp=_jvp(partials),
-           partials=partials, **facts)
-    )  # fmt: skip
+        Op(name, elementwise_type(name, result), run, lower, vjp=_vjp(partials), jvp=_jvp(partials), partials=partials, **facts)
+    )
+
+
+CALLBACK = "callback"
+
+
+def called_back(name: str, evaluate: Callable[..., Any]) -> Callable[[Node, Sequence[Operand]], Routine]:
+    """The lowering of an operation that compiled code calls back: its NumPy meaning, as the extern routine `name`."""
+    EXTERNS[name] = lambda params, arrays: (evaluate(arrays, params, {}),)
+    return lambda x, operands: Routine(name, x.params)
 
 
 def _vjp(partials: Callable[..., Any] | None) -> Callable[..., Any] | None:
@@ -135,11 +151,20 @@ def _vjp(partials: Callable[..., Any] | None) -> Callable[..., Any] | None:
 
     def vjp(g: Expr, y: Expr, *xs: Expr) -> list[Expr | None]:
         slopes = partials(y, *xs)
-        return [
-            None if p is None or (isinstance(p, int) and p == 0) else unbroadcast(chain(g, p), y.ndim, x.type) for p, x in zip(slopes, xs, strict=True)
-        ]
+        return [_contribution(g, p, y, x) for p, x in zip(slopes, xs, strict=True)]
 
     return vjp
+
+
+def _contribution(g: Expr, partial: Any, y: Expr, x: Expr) -> Any:
+    if isinstance(partial, NotDifferentiable):
+        return partial
+    return None if nothing(partial) else unbroadcast(chain(g, partial), y.ndim, x.type)
+
+
+def nothing(partial: Any) -> bool:
+    """Whether no derivative flows to the operand."""
+    return partial is None or (isinstance(partial, int) and partial == 0)
 
 
 def _jvp(partials: Callable[..., Any] | None) -> Callable[..., Any] | None:
@@ -150,7 +175,9 @@ def _jvp(partials: Callable[..., Any] | None) -> Callable[..., Any] | None:
         """The tangent of y; tangents may carry further axes on the left of those of y."""
         total: Expr | None = None
         for p, t, x in zip(partials(y, *xs), tangents, xs, strict=True):
-            if p is not None and t is not None and not (isinstance(p, int) and p == 0):
+            if isinstance(p, NotDifferentiable) and t is not None:
+                raise p
+            if t is not None and not nothing(p):
                 term = chain(widen(t, x.ndim, y.ndim), p)
                 total = term if total is None else total + term
         return total
@@ -178,8 +205,7 @@ def unary(
         operands, weak = unify([x], want_float=True)
         return apply(op, operands, weak=weak)
 
-    call.__name__ = name
-    call.__doc__ = facts.get("doc", "")
+    _name(call, name, facts)
     function(name, *aliases, numpy=[*([numpy] if isinstance(numpy, np.ufunc) else []), *extra_numpy])(call)
     return op
 
@@ -195,10 +221,14 @@ def binary(
         operands, weak = unify([x, y], want_float=want_float)
         return apply(op, operands, weak=weak)
 
-    call.__name__ = name
-    call.__doc__ = facts.get("doc", "")
+    _name(call, name, facts)
     function(name, *aliases, numpy=[numpy] if isinstance(numpy, np.ufunc) else [])(call)
     return op
+
+
+def _name(call: Any, name: str, facts: dict[str, Any]) -> None:
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = facts.get("doc", "")
 
 
 def require_float(name: str, x: Expr) -> Expr:

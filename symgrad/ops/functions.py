@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..expression import FUNCTIONS, Expr, function, lift
+from ..expression import FUNCTIONS, Expr, function, lift, unify
 from .arithmetic import lookup_function, where
 from .elementwise import binary, masked, unary
 
@@ -134,6 +134,42 @@ binary("logaddexp", np.logaddexp, lambda z, a, b: (_f("sigmoid", a - b), _f("sig
        doc="log(exp(a) + exp(b)) without overflow.")  # fmt: skip
 
 
+binary("copysign", np.copysign, lambda z, x, y: (_f("copysign", 1.0, x) * _f("copysign", 1.0, y), 0),
+       domain=((0.3, 2), (-2, -0.3)), mpmath=lambda x, y: abs(x) * (1 if y >= 0 else -1),
+       doc="The size of x with the sign of y.")  # fmt: skip
+binary("heaviside", np.heaviside, lambda z, x, h: (0, masked(x == 0)), domain=((0.3, 2), (-2, 2)),
+       scalar=lambda args, x: _lower_heaviside(args, x), mpmath=lambda x, h: _mp().mpf(1 if x > 0 else 0),
+       doc="0 below 0, 1 above, and h at 0.")  # fmt: skip
+
+
+def _lower_heaviside(args: Any, x: Any) -> Any:
+    from ..compiler.index import Call, Const
+
+    zero, one = Const(0.0, x.type.dtype), Const(1.0, x.type.dtype)
+    at_zero = Call("where", (Call("eq", (args[0], zero)), args[1], args[0]))
+    return Call("where", (Call("lt", (args[0], zero)), zero, Call("where", (Call("gt", (args[0], zero)), one, at_zero))))
+
+
+def _ignoring_nan(name: str, doc: str) -> None:
+    def call(a: Any, b: Any) -> Expr:
+        (x, y), _ = unify([a, b], want_float=True)
+        return where(_f("isnan", x), y, where(_f("isnan", y), x, _f(name, x, y)))
+
+    call.__doc__ = doc
+    short = {"maximum": "fmax", "minimum": "fmin"}[name]
+    function(short, numpy=[getattr(np, short)])(call)
+
+
+_ignoring_nan("maximum", "The larger of two, ignoring NaN where the other is a number.")
+_ignoring_nan("minimum", "The smaller of two, ignoring NaN where the other is a number.")
+
+
+@function("signbit", numpy=[np.signbit])
+def signbit(x: Any) -> Expr:
+    """Whether `x` is negative, or a negative zero."""
+    return _f("copysign", 1.0, x) < 0
+
+
 def _arctan2_partials(y: Expr, x: Expr) -> tuple[Any, Any]:
     origin = (x == 0) & (y == 0)
     square = x**2 + y**2
@@ -144,13 +180,6 @@ def _arctan2_partials(y: Expr, x: Expr) -> tuple[Any, Any]:
 def log_sigmoid(x: Any) -> Expr:
     """``log(sigmoid(x)) = -softplus(-x)``."""
     return -_f("softplus", -lift(x))
-
-
-@function("sinc", numpy=[np.sinc])
-def sinc(x: Any) -> Expr:
-    """``sin(pi x)/(pi x)``, 1 at 0."""
-    z = np.pi * lift(x)
-    return where(z == 0, 1.0, _f("sin", z) / where(z == 0, 1.0, z))
 
 
 @function("deg2rad", "radians", numpy=[np.deg2rad, np.radians])

@@ -306,21 +306,4 @@ _boolean("any", np.any, "or")
 _boolean("all", np.all, "and")
 
 
-def cross_entropy_labels(labels: Expr, logits: Expr) -> Expr:
-    """One-hot rows of `labels` where they are integers, `labels` themselves where they are probabilities."""
-    if labels.dtype != "i64":
-        return labels
-    classes = lookup_function("arange")(logits.shape[-1])
-    return (unit_axes(labels, [*range(labels.ndim), None]) == classes).astype(logits.dtype)
-
-
-@function("cross_entropy")
-def cross_entropy(logits: Any, labels: Any) -> Expr:
-    """Softmax cross-entropy ``-sum(labels * log_softmax(logits))``, summed over everything.
-
-    `labels` are probabilities of the shape of `logits`, or integer classes of that shape without the last axis."""
-    z = lift(logits)
-    return -sum_(cross_entropy_labels(lift(labels), z) * log_softmax(z))
-
-
 __all__ = ["logsumexp", "norm", "reduction", "softmax"]

@@ -35,7 +35,8 @@ class Row:
     """One test row: a formula over symbols, what NumPy or SciPy says it is, and where to sample.
 
     `build` takes the symbols in the order of `shapes`, `numpy` the arrays.  A sample is an interval, ``"int"`` (0, 1, 2),
-    ``"spd"``, ``"square"`` (well-conditioned), ``"bool"``, or a function of a generator and a shape.  `wrt` names the symbols to
+    ``"spd"``, ``"square"`` (well-conditioned), ``"bool"``,
+    ``"away"`` (from 0), or a function of a generator and a shape.  `wrt` names the symbols to
     differentiate (all floats by default); `orders` says how many orders have a derivative.  `empty` says whether sizes 0 are tried.
     """
 
@@ -79,6 +80,8 @@ def sampled(x: Expr, sample: Sample, rng: np.random.Generator, sizes: Mapping[st
         return rng.integers(0, 3, shape)
     if sample == "bool" or x.dtype == "bool":
         return rng.integers(0, 2, shape).astype(bool)
+    if sample == "away":
+        return (rng.uniform(0.3, 2, shape) * rng.choice([-1, 1], shape)).astype(dtype)
     if sample in ("spd", "square"):
         raw = rng.uniform(-1, 1, shape)
         eye = np.eye(shape[-1])

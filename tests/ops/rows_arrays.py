@@ -11,6 +11,20 @@ X, V, VW = {"X": "m,n"}, {"x": "n"}, {"x": "n", "y": "n"}
 SQUARE = {"A": "n,n"}
 FIXED = {"n": 4, "m": 3}
 
+
+
+def scattered(x, i):  # type: ignore[no-untyped-def]
+    result = np.zeros((3, x.shape[1]), x.dtype)
+    np.add.at(result, i, x)
+    return result
+
+
+def spread(x):  # type: ignore[no-untyped-def]
+    result = np.zeros((x.shape[0], 2 * x.shape[1] + 1), x.dtype)
+    result[:, 1::2] = x
+    return result
+
+
 ROWS = [
     Row("einsum", {"A": "m,n", "x": "n"}, lambda a, x: F["einsum"]("ij,j->i", a, x), lambda a, x: np.einsum("ij,j->i", a, x)),
     Row("einsum three", {"A": "m,n", "B": "n,k", "C": "k,m"}, lambda a, b, c: F["einsum"]("ij,jk,ki->i", a, b, c),
@@ -43,6 +57,8 @@ ROWS = [
     Row("take", {"X": "m,n", "i": "i64[k,2]"}, lambda x, i: F["take"](x, i, axis=0), lambda x, i: np.take(x, i, axis=0), {"i": "int"},
         empty=False),
     Row("take flat", {"X": "m,n", "i": "i64[5]"}, F["take"], np.take, {"i": "int"}, empty=False),
+    Row("scatter", {"X": "k,n", "i": "i64[k]"}, lambda x, i: F["scatter"](x, i, 3), scattered, {"i": "int"}, empty=False),
+    Row("unslice", X, lambda x: F["unslice"](x, 2 * x.shape[1] + 1, 1, 2), spread, empty=False),
     Row("reshape", {"X": "m,n"}, lambda x: F["reshape"](x, (x.shape[1], -1)), lambda x: x.reshape(x.shape[1], x.shape[0])),
     Row("ravel", X, F["ravel"], np.ravel, covers=("flatten",)),
     Row("concatenate", {"A": "m,n", "B": "m,k"}, lambda a, b: F["concatenate"]([a, b, a], axis=1),

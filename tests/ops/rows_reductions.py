@@ -44,8 +44,4 @@ ROWS = [
     Row("log_softmax", X, F["log_softmax"], log_softmax),
     Row("any", X, lambda x: F["any"](x > 0, axis=0), lambda x: (x > 0).any(axis=0), orders=0),
     Row("all", X, lambda x: F["all"](x > 0, axis=1), lambda x: (x > 0).all(axis=1), orders=0),
-    Row("cross_entropy", {"Z": "m,n", "P": "m,n"}, F["cross_entropy"],
-        lambda z, p: -np.sum(p * log_softmax(z)), {"P": (0.1, 1)}),
-    Row("cross_entropy labels", {"Z": "m,n", "c": "i64[m]"}, F["cross_entropy"],
-        lambda z, c: -np.sum(sp.log_softmax(z, axis=-1)[np.arange(len(c)), c]), empty=False),
 ]  # fmt: skip

@@ -1,0 +1,61 @@
+"""The families with a removable singularity, at and near it, orders 0 to 4, against their integrals in mpmath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from symgrad.build import tensor
+from symgrad.expression import FUNCTIONS
+from symgrad.graph import OPS
+from tests.ops.harness import compiled_meaning, jacobian, number
+
+ENTIRE = [0.0, 1e-300, -1e-300, 1e-9, -1e-5, 1e-3, 0.1, -0.3, 0.7, 1.3, -1.6, 2.4, -3.1, 4.6, -5.4, 6.2, 9.5, -20.0, 40.0]
+LOGARITHMIC = [0.0, 1e-300, -1e-12, 1e-6, 1e-3, -0.1, 0.3, -0.59, -0.61, 0.9, 1.99, 2.01, 3.0, 50.0, -0.9, -0.999]
+# The derivative of order n under the integral over [0, 1]; mpmath's quadrature does not cancel.
+INTEGRAND: dict[str, Callable[[int, Any, Any], Any]] = {
+    "sinxx": lambda n, x, t: t**n * mpmath.cos(x * t + n * mpmath.pi / 2),
+    "sinhxx": lambda n, x, t: t**n * (mpmath.cosh if n % 2 == 0 else mpmath.sinh)(x * t),
+    "xmsinxxx": lambda n, x, t: (1 - t) ** 2 / 2 * t**n * mpmath.cos(x * t + n * mpmath.pi / 2),
+    "expm1xx": lambda n, x, t: t**n * mpmath.exp(x * t),
+    "log1pxx": lambda n, x, t: (-t) ** n * mpmath.factorial(n) / (1 + x * t) ** (n + 1),
+    "xmlog1pxx": lambda n, x, t: t * (-t) ** n * mpmath.factorial(n) / (1 + x * t) ** (n + 1),
+}
+
+
+def expected(name: str, n: int, x: float) -> float:
+    with mpmath.workdps(30):
+        z = mpmath.mpf(x)
+        pieces = [0, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 0.9, 0.99, 1] if "log" in name else mpmath.linspace(0, 1, 9)
+        return float(mpmath.quad(lambda t: INTEGRAND[name](n, z, t), pieces))
+
+
+@pytest.mark.parametrize("order", range(5))
+@pytest.mark.parametrize("name", INTEGRAND)
+def test_near_the_singularity(name: str, order: int) -> None:
+    x = tensor("x", "n")
+    points = np.array(LOGARITHMIC if "log" in name else ENTIRE)
+    root = FUNCTIONS[name](x, order)
+    (found,) = number([root], [x], [points], {"n": len(points)})
+    exact = np.array([expected(name, order, p) for p in points])
+    # Relative to the size of the function around the point, where it does not cross zero by itself.
+    scale = np.maximum(np.abs(exact), 1e-2 / (1 + np.abs(points)) if name in ("sinxx", "xmsinxxx") else 0)
+    np.testing.assert_array_less(np.abs(found - exact), 6e-15 * (1 + order) * scale + 1e-300)
+    np.testing.assert_array_equal(compiled_meaning(root, [x], [points], {"n": len(points)}), found)
+
+
+@pytest.mark.parametrize(("name", "low"), [("cosxx", 1 / 12), ("coshxx", -1 / 12), ("tanxx", -2 / 3), ("tanhxx", 2 / 3)])
+def test_composites_have_their_second_derivative_at_zero(name: str, low: float) -> None:
+    x = tensor("x")
+    second = jacobian(jacobian(FUNCTIONS[name](x), x), x)
+    for point in (0.0, 1e-9):
+        (found,) = number([second], [x], [np.float64(point)], {})
+        np.testing.assert_allclose(found, -low, rtol=1e-8)
+
+
+def test_every_family_is_here() -> None:
+    assert {op.name for op in OPS.values() if op.evaluate.__module__ == "symgrad.ops.removable"} == set(INTEGRAND)
