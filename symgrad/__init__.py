@@ -1,5 +1,44 @@
-"""symgrad: derivatives as formulas a person can read, and as machine code."""
+"""symgrad: derivatives as formulas a person can read, and as machine code.
+
+Every function of the operation table is here by its name: ``sg.exp``, ``sg.norm``, ``sg.softmax``, …; see ``dir(symgrad)``.
+"""
+
+from typing import Any
 
 from . import _checkout as _checkout
+from . import ops as _ops
+from .api import compile
+from .build import matrix, scalar, tensor, vector
+from .errors import (
+    ArgumentError,
+    DomainError,
+    DTypeError,
+    NotDifferentiable,
+    ParseError,
+    ShapeError,
+    SymgradError,
+)
+from .expression import FUNCTIONS as _FUNCTIONS
+from .expression import Expr
+from .function import Function
+from .graph import Graph
+from .parser import parse
+from .tracing import from_function
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "ParseError", "ShapeError",
+    "SymgradError", "compile", "from_function", "matrix", "parse", "scalar", "tensor", "vector",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        return _FUNCTIONS[name]
+    except KeyError:
+        raise AttributeError(f"module 'symgrad' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_FUNCTIONS, "__version__"})

@@ -20,7 +20,7 @@ from .compiler.types import ArrayType, is_float
 from .errors import NotDifferentiable, ShapeError
 from .expression import Expr, apply, lift
 from .graph import Node, Op, lookup, node, postorder
-from .ops.einsum import broadcast_to, delta, einsum_labels
+from .ops.contraction import broadcast_to, delta, einsum_labels
 
 
 def active_nodes(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:

@@ -167,8 +167,90 @@ class Expr:
         result: Expr = FUNCTIONS["getitem"](self, index)
         return result
 
+    def __call__(self, *args: Any, **values: Any) -> Any:
+        """The value for values of the symbols, by name or in the order of declaration, computed by NumPy without compiling."""
+        from .api import evaluate
+
+        return evaluate(self, *args, **values)
+
+    def __repr__(self) -> str:
+        from .show.text import text
+
+        return text(self)
+
+    @property
+    def symbols(self) -> dict[str, Expr]:
+        """The symbols by name: the declared ones in their order, then others that occur."""
+        from .calculus import all_symbols
+
+        return {name: Expr(x, (x,)) for name, x in check_names(all_symbols(self)).items()}
+
+    @property
+    def shapes(self) -> dict[str, str]:
+        """The shape of every symbol in the notation that `parse` takes: ``parse(str(f), **f.shapes)``."""
+        return {name: shape_text(x.type) for name, x in self.symbols.items()}
+
+    def grad(self, wrt: Any = None) -> Any:
+        """The gradient of a scalar with respect to a symbol (or its name); a tuple or dict of symbols gives the same
+        structure of gradients.  The only symbol need not be named.
+
+        >>> import symgrad as sg
+        >>> sg.parse("x' @ A @ x", A="n,n", x="n").grad("x")
+        A @ x + A.T @ x
+        """
+        from .calculus import grad
+
+        return grad(self, wrt)
+
+    def jacobian(self, wrt: Any = None) -> Any:
+        """All first derivatives: the axes of the value, then those of the variable."""
+        from .calculus import jacobian
+
+        return jacobian(self, wrt)
+
+    def hessian(self, wrt: Any = None, other: Any = None) -> Any:
+        """The second derivatives of a scalar; ``hessian("w", "b")`` is a mixed block, a tuple gives all blocks."""
+        from .calculus import hessian
+
+        return hessian(self, wrt, other)
+
+    def hvp(self, wrt: Any, v: Any) -> Any:
+        """The Hessian of a scalar times the direction `v` (an expression, or the name of a new symbol)."""
+        from .calculus import hvp
+
+        return hvp(self, wrt, v)
+
+    def jvp(self, wrt: Any, v: Any) -> Expr:
+        """The derivative along the direction `v` of the variables."""
+        from .calculus import jvp
+
+        return jvp(self, wrt, v)
+
+    def vjp(self, wrt: Any, u: Any) -> Any:
+        """The cotangent `u` (an expression of the type of this one, or the name of a new symbol) times the Jacobian."""
+        from .calculus import vjp
+
+        return vjp(self, wrt, u)
+
+    def replace(self, values: Mapping[Any, Any] | None = None, **named_values: Any) -> Expr:
+        """This expression with symbols replaced by expressions, numbers or arrays: ``L.replace(lam=0.1)``."""
+        from .calculus import replace
+
+        return replace(self, {**(values or {}), **named_values})
+
+    def canonical(self) -> Expr:
+        """The canonical form: equal formulas have the same one, whichever way they were written."""
+        from .calculus import canonical
+
+        return canonical(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.node, self.declared, self.weak, self.source.text if self.source else None)
+
+
+def shape_text(type_: ArrayType) -> str:
+    """A type in the notation of shapes: "m, n", "" for a scalar, "f32[m, n]" for other element types."""
+    return ", ".join(map(str, type_.shape)) if type_.dtype == "f64" else f"{type_.dtype}[{', '.join(map(str, type_.shape))}]"
 
 
 def _rebuild(node: Node, declared: tuple[Node, ...], weak: bool, text: str | None) -> Expr:

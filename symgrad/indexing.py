@@ -16,7 +16,7 @@ class Operand:
     name: str
     type: ArrayType
 
-    def at(self, index: Sequence[Expr]) -> Load:
+    def at(self, index: Sequence[Expr]) -> Expr:
         """The element at the trailing part of `index`; an axis of size 1 is broadcast."""
         shape = self.type.shape
         used = index[len(index) - len(shape) :]

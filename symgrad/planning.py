@@ -1,10 +1,11 @@
-"""In which order products are multiplied: a pass from graph to graph that costs fewer operations and changes no meaning.
+"""In which order products are multiplied: a pass from graph to graph that costs fewer operations and changes no
+meaning.
 
 An einsum of many operands becomes a tree of einsums of two, the cheapest for the given sizes: exactly by dynamic
-programming over subsets for up to LARGEST_EXACT operands, greedily beyond.  A label that only one operand has is summed
-first.  An identity among the operands is never multiplied: summed labels are renamed, and what is left over is put on the
-diagonal last.  In an elementwise product the factors of few axes are multiplied first.  Equal intermediates are equal nodes,
-so what two products share is computed once.
+programming over subsets for up to LARGEST_EXACT operands, greedily beyond.  A label that only one operand has is
+summed first.  An identity among the operands is never multiplied: summed labels are renamed, and what is left over
+is put on the diagonal last.  In an elementwise product the factors of few axes are multiplied first.  Equal
+intermediates are equal nodes, so what two products share is computed once.
 
 Every choice follows sizes and structure, and ties the order of the operands, so that a formula has one plan.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from .compiler.types import Dim, evaluate, names
 from .expression import constant
 from .graph import Node, lookup, node, postorder
-from .ops.einsum import einsum_node, label_sizes
+from .ops.contraction import einsum_node, label_sizes
 from .rewrite.order import key
 
 LARGEST_EXACT = 6
@@ -210,7 +211,7 @@ class _Product:
 
     def _presummed(self, factor: Factor, needed: Labels) -> Factor:
         """A factor without the labels that nothing else has; its own order of axes stays otherwise."""
-        x, ls = factor
+        ls = factor[1]
         return factor if len(set(ls)) == len(needed) else (self.sum_to(factor, needed), needed)
 
     def _needed(self, subset: int, out: Labels) -> Labels:
@@ -255,7 +256,8 @@ class _Product:
 
 
 def _identified(deltas: Sequence[Labels], out: Labels) -> dict[int, int]:
-    """Every label that identities tie to another one, with the label that stands for all of them: the first of the result."""
+    """Every label that identities tie to another one, with the label that stands for all of them: the first of the
+    result."""
     parent: dict[int, int] = {}
 
     def find(k: int) -> int:

@@ -1,7 +1,7 @@
 """The same graph with other symbols, sizes or element types.
 
-What reaches the compiler has only numbered names, so that no name of a user collides with another or with the machine's,
-and formulas that differ in names alone are the same program.
+What reaches the compiler has only numbered names, so that no name of a user collides with another or with the
+machine's, and formulas that differ in names alone are the same program.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def numbered(roots: Sequence[Node], symbols: Sequence[Node]) -> tuple[list[Node]
 
 
 def retyped(roots: Sequence[Node], dtype: str) -> list[Node]:
-    """`roots` computed in the floating-point type `dtype`: symbols, constants and conversions of the other one change."""
+    """`roots` computed in the floating-point type `dtype`: symbols, constants and conversions of the other one
+    change."""
     renaming = Renaming({}, {"f64" if dtype == "f32" else "f32": dtype})
     symbols = {x: node(x.op, (), (x.params[0], renaming.type(x.type))) for x in symbols_of(roots)}
     return renaming.graph(roots, symbols)

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import ShapeError
 from ..expression import FUNCTIONS, Expr, broadcast_shapes, function, lift, unify
 from .arithmetic import where
-from .einsum import mean, sum_, unit_axes
+from .contraction import mean, sum_, unit_axes
 from .reductions import log_softmax
 
 

@@ -63,7 +63,7 @@ def chain(g: Expr, partial: Any) -> Expr:
 
 def unbroadcast(g: Expr, rank: int, target: ArrayType) -> Expr:
     """The cotangent of an operand of type `target` that was broadcast to `rank` axes; further axes of `g` on the left stay."""
-    from .einsum import einsum_labels
+    from .contraction import einsum_labels
 
     extra = g.ndim - rank
     labels = list(range(g.ndim))

@@ -19,7 +19,7 @@ from ..expression import Expr, apply, function, lift, unify
 from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand
 from .arithmetic import lookup_function, where
-from .einsum import axes_from_right, sum_, unit_axes
+from .contraction import axes_from_right, sum_, unit_axes
 from .elementwise import mask
 
 Axes = tuple[int, ...]

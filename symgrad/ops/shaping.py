@@ -18,7 +18,7 @@ from ..errors import ArgumentError, DomainError, DTypeError, ShapeError
 from ..expression import Expr, apply, dim, function, lift, unify
 from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand, axes_of, integer, number, plus, times, values
-from .einsum import broadcast_to, einsum_labels, unit_axes
+from .contraction import broadcast_to, einsum_labels, unit_axes
 
 Cut = tuple[Dim, Dim, int]
 """One axis of a slice: first index, number of elements, step (never 0)."""
@@ -103,10 +103,10 @@ register(Op("unslice", _unslice_type, _unslice_evaluate, _unslice_lower, vjp=_un
 
 
 def slice_axes(x: Expr, cuts: Sequence[Cut]) -> Expr:
-    """The part of `x` that `cuts` of its trailing axes select."""
-    whole = all(first == 0 and step == 1 and n == size for (first, n, step), size
-                in zip(cuts, x.type.shape[x.ndim - len(cuts) :], strict=True))  # fmt: skip
-    return x if whole else apply("slice", [x], (tuple(cuts),))
+    """The part of `x` that `cuts` of its trailing axes select; axes left of the first real cut are not mentioned."""
+    sizes = x.type.shape[x.ndim - len(cuts) :]
+    whole = [first == 0 and step == 1 and n == size for (first, n, step), size in zip(cuts, sizes, strict=True)]
+    return x if all(whole) else apply("slice", [x], (tuple(cuts[whole.index(False) :]),))
 
 
 # ---- take (gather along one axis) and scatter: params = (axis from the right of x, rank of the indices, size of the axis)
@@ -212,6 +212,47 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Expr:
     return apply("take", [operand, k], (axis if axis < 0 else axis - operand.ndim, k.ndim))
 
 
+@function("unslice")
+def unslice(x: Any, shape: Any, start: Any = 0, step: Any = 1) -> Expr:
+    """An array of zeros of sizes `shape` along its last axes, with `x` at the slice that begins at `start` and goes on
+    at distance `step`: one value, or one for each of these axes.  The adjoint of slicing.
+
+    ``unslice(x, n, 1)[1:]`` is `x` for an `x` of n - 1 elements.  Raises ShapeError."""
+    operand = lift(x)
+    target = tuple(dim(n) for n in (shape if isinstance(shape, tuple | list) else (shape,)))
+    starts, steps = (tuple(v) if isinstance(v, tuple | list) else (v,) * len(target) for v in (start, step))
+    if not 0 < len(target) <= operand.ndim or len(starts) != len(target) or len(steps) != len(target):
+        given = f"{len(target)} sizes, {len(starts)} starts and {len(steps)} steps"
+        raise ShapeError(f"unslice: {operand.type} does not fit {given}")
+    if any(not isinstance(k, int) or k == 0 for k in steps):
+        raise ArgumentError(f"unslice: steps must be integers other than 0, got {step!r}")
+    counts = operand.type.shape[operand.ndim - len(target) :]
+    cuts = tuple((dim(first), n, k) for first, n, k in zip(starts, counts, steps, strict=True))
+    for (first, n, k), whole in zip(cuts, target, strict=True):
+        ends = [first, first + (n - 1) * k, whole - 1 - first, whole - 1 - first - (n - 1) * k] if n != 0 else []
+        if any(isinstance(end, int) and end < 0 for end in ends):
+            raise ShapeError(f"unslice: {n} elements from index {first} on in steps of {k} do not lie within {whole}")
+    return apply("unslice", [operand], (cuts, target))
+
+
+@function("scatter")
+def scatter(x: Any, indices: Any, size: Any, axis: int = 0) -> Expr:
+    """Sums of the elements of `x` along `axis` that share an index, as an array of `size` elements along that axis.
+    The adjoint of indexing with `indices`: several axes of indices count as one axis of `x` each, from `axis` on.
+
+    Raises ShapeError; DomainError for an index that is out of range."""
+    operand, k = lift(x), lift(indices)
+    if k.dtype != "i64":
+        raise DTypeError(f"scatter: indices must be integers, got {k.type}")
+    rank = operand.ndim - k.ndim + 1
+    if rank < 1 or not -rank <= axis < rank:
+        raise ShapeError(f"scatter: axis {axis} is out of range for {operand.type} at indices {k.type}")
+    at = axis % rank
+    if operand.type.shape[at : at + k.ndim] != k.type.shape:
+        raise ShapeError(f"scatter: {operand.type} has no elements for the indices {k.type} at axis {axis}")
+    return apply("scatter", [operand, k], (at - rank, k.ndim, dim(size)))
+
+
 # ---- reshape: params = (number of trailing axes taken, their new sizes)
 
 def _reshape_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
@@ -275,7 +316,12 @@ def reshape(x: Any, *shape: Any) -> Expr:
         target[target.index(-1)] = floordiv(total, known)
     if product(tuple(target)) != total:
         raise ShapeError(f"reshape: {operand.type} has {total} elements, not {product(tuple(target))}")
-    return operand if tuple(target) == operand.type.shape else apply("reshape", [operand], (operand.ndim, tuple(target)))
+    if tuple(target) == operand.type.shape:
+        return operand
+    same = 0  # leading axes that stay are not mentioned, so that a batch of reshapes is the same reshape
+    while same < min(operand.ndim, len(target)) and operand.type.shape[same] == target[same] not in (0, 1):
+        same += 1
+    return apply("reshape", [operand], (operand.ndim - same, tuple(target[same:])))
 
 
 @function("ravel", numpy=[np.ravel], method=True)
@@ -541,7 +587,7 @@ def requirements(x: Node) -> list[tuple[Dim, str]]:
 @function("flip", numpy=[np.flip])
 def flip(x: Any, axis: Any = None) -> Expr:
     """`x` with the order of its elements reversed along all axes, or along `axis`."""
-    from .einsum import axes_from_right
+    from .contraction import axes_from_right
 
     operand = lift(x)
     axes = axes_from_right("flip", operand, axis)

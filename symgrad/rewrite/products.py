@@ -16,7 +16,7 @@ from itertools import permutations, product
 
 from ..compiler.types import ArrayType, Dim
 from ..graph import Node, lookup, node
-from ..ops.einsum import einsum_node, label_sizes
+from ..ops.contraction import einsum_node, label_sizes
 from .order import key
 from .terms import ONE, constant_node, number_of, split
 

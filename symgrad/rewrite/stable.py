@@ -196,7 +196,7 @@ def _norm_squared(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
     base, k = x.inputs
     if base.op.name != "norm" or split(k) != (Fraction(2), None):
         return None
-    from ..ops.einsum import sum_
+    from ..ops.contraction import sum_
 
     return _canonical(sum_(Expr(base.inputs[0]) ** 2, base.params[0]))
 

@@ -1,0 +1,149 @@
+"""`compile` and `evaluate`: formulas to functions, and formulas to numbers without compiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import interpreter
+from .arguments import Parameter, Signature, parameters_of, suggestion
+from .broadcasting import elementwise, over_points, spread
+from .compiler.types import is_float
+from .conditions import conditions
+from .errors import ArgumentError
+from .expression import Expr, check_names, lift, symbol_name, symbols_of
+from .formula import Formula
+from .function import Function
+from .graph import Node
+from .machine import Options
+from .specialise import retyped, size_names
+from .trees import is_tree, leaves, mapped, rebuilt
+
+if TYPE_CHECKING:
+    from .compiler.llvm.jit import Target
+
+
+def compile(
+    outputs: Any,
+    *,
+    wrt: Any = None,
+    inputs: Any = None,
+    dtype: str | None = None,
+    sizes: Mapping[str, int] | None = None,
+    target: Target | None = None,
+) -> Function:
+    """`outputs`, an expression or a structure (list, tuple, dict) of them, as a compiled function.
+
+    The function takes the variables `wrt` first and then the other symbols in the order of their declaration, or
+    exactly `inputs`.  Symbols are given as such or by name; `wrt` and `inputs` also as a tuple or list; in `inputs`
+    a pair ``(name, structure of symbols)`` stands for one argument that is nested.  `wrt` says what derivatives are
+    taken with respect to: for a tuple they are tuples.  `dtype` "f32" or "f64" computes in that type.  `sizes` are
+    likely numbers for size names, by which products are ordered; without them each call's own sizes are.  `target`
+    makes code for another machine, to be looked at with `show`.
+
+    Several outputs share their work and are given in the structure in which they came.  Raises ArgumentError.
+    """
+    tree = mapped(lift, outputs) if is_tree(outputs) else lift(outputs)
+    exprs = [e for _, e in leaves(tree)]
+    if not exprs:
+        raise ArgumentError("compile: there is nothing to compile (an empty structure)")
+    arguments = _arguments(exprs, inputs)
+    nodes, arguments = _in_dtype([e.node for e in exprs], arguments, dtype)
+    names = _variable_names(wrt, [p.name for p in arguments])
+    if names is not None and inputs is None:
+        arguments.sort(key=lambda p: names.index(p.name) if p.name in names else len(names))
+    structure = rebuilt(tree, iter(nodes))
+    formula = Formula(structure, tuple(arguments), names, isinstance(wrt, tuple | list))
+    return Function(formula, Options(target, tuple(sorted((sizes or {}).items()))))
+
+
+def _symbols(exprs: Sequence[Expr]) -> dict[str, Node]:
+    """The symbols of `exprs` by name, in the order of declaration."""
+    declared = [x for e in exprs for x in e.declared]
+    return check_names([*dict.fromkeys([*declared, *symbols_of([e.node for e in exprs])])])
+
+
+def _arguments(exprs: Sequence[Expr], inputs: Any) -> list[Parameter]:
+    known = _symbols(exprs)
+    if inputs is None:
+        return list(parameters_of(list(known.values())))
+    found = [_argument(i, known) for i in (inputs if isinstance(inputs, tuple | list) else [inputs])]
+    names = [p.name for p in found]
+    twice = [n for k, n in enumerate(names) if n in names[:k]]
+    if twice:
+        raise ArgumentError(f"inputs: {twice[0]} is listed twice")
+    given = {x for p in found for x in p.symbols}
+    lost = [symbol_name(x) for x in symbols_of([e.node for e in exprs]) if x not in given]
+    if lost:
+        raise ArgumentError(f"inputs: the formula needs {', '.join(lost)} too")
+    return found
+
+
+def _argument(given: Any, known: Mapping[str, Node]) -> Parameter:
+    if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str) and is_tree(given[1]):
+        return Parameter(given[0], mapped(lambda s: _symbol(s, known), given[1]))
+    x = _symbol(given, known)
+    return Parameter(symbol_name(x), x)
+
+
+def _symbol(given: Any, known: Mapping[str, Node]) -> Node:
+    if isinstance(given, Expr) and given.node.op.name == "symbol":
+        return given.node
+    if isinstance(given, str):
+        if given in known:
+            return known[given]
+        raise ArgumentError(f"inputs: the formula has no symbol {given}{suggestion(given, known)}")
+    raise ArgumentError(f"inputs: expected symbols or their names, got {type(given).__name__}")
+
+
+def _variable_names(wrt: Any, known: Sequence[str]) -> tuple[str, ...] | None:
+    """The names of the arguments that `wrt` names.  Raises ArgumentError with a suggestion."""
+    if wrt is None:
+        return None
+    names = []
+    for given in wrt if isinstance(wrt, tuple | list) else [wrt]:
+        is_symbol = isinstance(given, Expr) and given.node.op.name == "symbol"
+        name = symbol_name(given.node) if is_symbol else given
+        if not isinstance(name, str):
+            raise ArgumentError(f"wrt: expected symbols or their names, got {type(given).__name__}")
+        if name not in known:
+            hint = suggestion(name, known) or f" (arguments: {', '.join(known)})"
+            raise ArgumentError(f"wrt: there is no argument {name}{hint}")
+        if name in names:
+            raise ArgumentError(f"wrt: {name} is listed twice")
+        names.append(name)
+    if not names:
+        raise ArgumentError("wrt: the tuple is empty")
+    return tuple(names)
+
+
+def _in_dtype(nodes: list[Node], arguments: list[Parameter], dtype: str | None) -> tuple[list[Node], list[Parameter]]:
+    if dtype is None:
+        return nodes, arguments
+    if not is_float(dtype):
+        raise ArgumentError(f"dtype: expected 'f64' or 'f32', got {dtype!r}")
+    symbols = [x for p in arguments for x in p.symbols]
+    changed = retyped([*nodes, *symbols], dtype)
+    new = iter(changed[len(nodes) :])
+    return changed[: len(nodes)], [Parameter(p.name, rebuilt(p.tree, new)) for p in arguments]
+
+
+def evaluate(expr: Expr, *args: Any, **keywords: Any) -> Any:
+    """The value of `expr` for values of its symbols, in the order of declaration or by name, computed by NumPy.
+
+    Arguments are checked and results given as compiled functions do."""
+    symbols = list(_symbols([expr]).values())
+    signature = Signature(parameters_of(symbols), conditions([expr.node]), tuple(size_names([expr.node])))
+    arrays = signature.arrays(signature.values(args, keywords))
+    if not any(a.ndim for a in arrays) or not signature.scalar or not elementwise([expr.node]):
+        (result,) = interpreter.run([expr.node], dict(zip(symbols, arrays, strict=True)), signature.sizes(arrays))
+        return np.array(result) if result.ndim else result.item()
+    points = spread(signature.labels, arrays)
+    roots, fresh = over_points([expr.node], symbols, points.many)
+    (result,) = interpreter.run(roots, dict(zip(fresh, points.arrays, strict=True)), {"points": points.count})
+    return np.array(result).reshape(points.shape)
+
+
+__all__ = ["compile", "evaluate"]

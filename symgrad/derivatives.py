@@ -1,0 +1,55 @@
+"""Derivatives of outputs as canonical nodes: what expressions print and compiled functions compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .differentiation import gradient, jacobian, jvp, require_differentiable, vjp, zeros
+from .expression import Expr
+from .graph import Node
+from .rewrite.canonical import canonicalise
+
+
+def gradients(y: Node, wrt: Sequence[Node]) -> list[Node]:
+    """The gradient of the scalar `y` with the shape of each of `wrt`.  Raises ShapeError, NotDifferentiable."""
+    return canonicalise([g.node for g in gradient(*canonicalise([y]), wrt)])
+
+
+def jacobians(outputs: Sequence[Node], wrt: Sequence[Node]) -> list[Node]:
+    """The Jacobians of each output with respect to each of `wrt`, row by row: the output's axes, then the
+    variable's."""
+    return canonicalise([block.node for y in canonicalise(outputs) for block in jacobian(y, wrt)])
+
+
+def hessians(y: Node, wrt: Sequence[Node]) -> list[Node]:
+    """The blocks of the Hessian of the scalar `y`, row by row."""
+    return jacobians(gradients(y, wrt), wrt)
+
+
+def pushforwards(outputs: Sequence[Node], tangents: Mapping[Node, Node]) -> list[Node]:
+    """The directional derivatives of `outputs` along the tangents of some symbols."""
+    for x in (*outputs, *tangents):
+        require_differentiable(x)
+    found = jvp(canonicalise(outputs), {x: Expr(t) for x, t in tangents.items()})
+    return canonicalise([_or_zeros(d, y) for d, y in zip(found, outputs, strict=True)])
+
+
+def pullbacks(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]) -> list[Node]:
+    """The cotangents of `wrt` that those of `outputs` give."""
+    for x in (*outputs, *wrt):
+        require_differentiable(x)
+    found = vjp(canonicalise(outputs), list(map(Expr, cotangents)), wrt)
+    return canonicalise([_or_zeros(d, x) for d, x in zip(found, wrt, strict=True)])
+
+
+def hessian_products(y: Node, tangents: Mapping[Node, Node]) -> list[Node]:
+    """The products of the Hessian of the scalar `y` with the tangents of some symbols, one for each: forward over
+    reverse."""
+    return pushforwards(gradients(y, list(tangents)), tangents)
+
+
+def _or_zeros(found: Expr | None, x: Node) -> Node:
+    return (found if found is not None else zeros(x.type.shape, x.type.dtype)).node
+
+
+__all__ = ["gradients", "hessian_products", "hessians", "jacobians", "pullbacks", "pushforwards"]

@@ -1,0 +1,280 @@
+"""`Function`: a formula as a compiled callable, with its derivatives as compiled callables.
+
+A function compiles when it is first called.  Each derivative is a function of its own, made when it is first asked
+for, with the same arguments; products take their vectors right behind the variables, as SciPy's `hessp` wants.  A
+function is pickled as its formula: another process or machine compiles it anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .arguments import Array, Parameter, Signature, describe
+from .broadcasting import elementwise, over_points, spread
+from .compiler.types import DTYPES, ArrayType, evaluate
+from .conditions import conditions
+from .errors import ArgumentError
+from .flattening import Layout
+from .formula import DERIVED, JOINS, Formula
+from .graph import FlatTable, Node, flatten, unflatten
+from .machine import Machine, Options
+from .specialise import size_names
+from .stages import text_of_stage
+from .trees import Tree, leaves, mapped, matching, rebuilt
+
+if TYPE_CHECKING:
+    import scipy.sparse.linalg
+
+
+class Function:
+    """A compiled formula: call it with array-likes, positionally (variables first) or by name.
+
+    Results are new arrays, and Python numbers for scalars; ``out=`` takes arrays to write to (a structure of them
+    for several outputs).  A formula of scalars takes arrays too and broadcasts them like a NumPy ufunc.  Arguments
+    are never modified. Raises ArgumentError for arguments that do not fit, ShapeError and DomainError where the
+    formula has no value for their sizes.
+
+    `grad`, `value_and_grad`, `hessian`, `jacobian`, `hvp`, `jvp` and `vjp` are functions again.  Safe to call from
+    several threads.
+    """
+
+    def __init__(self, formula: Formula, options: Options, layout: list[Layout] | None = None) -> None:
+        self.formula, self.options = formula, options
+        self._layout: list[Layout] = [] if layout is None else layout
+        self._lock = threading.RLock()
+        self._derived: dict[str, Function] = {}
+        self._over_points: dict[tuple[bool, ...], Machine] = {}
+        nodes, symbols = formula.nodes, formula.symbols
+        self.signature = Signature(formula.parameters, conditions(nodes), tuple(size_names(nodes)))
+        self._machine = Machine(nodes, symbols, options)
+
+    # ---- calls
+
+    def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
+        layout = self._vector_layout(args, keywords)
+        if layout is not None:
+            result = self._call_with_vectors(layout, args, keywords)
+            return result if out is None else _copied(result, out)
+        arrays = self.signature.arrays(self.signature.values(args, keywords))
+        if self.signature.scalar and any(a.ndim for a in arrays):
+            return self._call_over_points(arrays, out)
+        numbers = self.signature.sizes(arrays)
+        if out is not None:
+            self._machine.run(arrays, numbers, self._targets(out, numbers))
+            return out
+        return self._given(self._machine.run(arrays, numbers))
+
+    def _given(self, results: Sequence[Array]) -> Any:
+        """Results in the structure of the outputs, scalars as Python numbers."""
+        return rebuilt(self.formula.outputs, iter([a if a.ndim else a.item() for a in results]))
+
+    def _targets(self, out: Any, numbers: Mapping[str, int]) -> list[Array]:
+        shapes = [tuple(evaluate(n, numbers) for n in x.type.shape) for x in self.formula.nodes]
+        return self._checked_targets(out, shapes)
+
+    def _checked_targets(self, out: Any, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+        """The arrays in `out`, one per output.  Raises ArgumentError for those that results cannot be written to."""
+        targets = []
+        given = matching(self.formula.outputs, out, "out")
+        for (label, a), x, shape in zip(given, self.formula.nodes, shapes, strict=True):
+            wanted = ArrayType(x.type.dtype, shape)
+            if not isinstance(a, np.ndarray):
+                raise ArgumentError(f"{label}: expected an array to write {wanted} to, got {type(a).__name__}")
+            if a.shape != shape or a.dtype != DTYPES[x.type.dtype]:
+                raise ArgumentError(f"{label}: expected {wanted}, got {describe(a)}")
+            if not a.flags.writeable:
+                raise ArgumentError(f"{label}: the array is read-only")
+            targets.append(a)
+        return targets
+
+    def _call_over_points(self, arrays: Sequence[Array], out: Any) -> Any:
+        if not elementwise(self._machine.canonical):
+            label, a = next((k, a) for k, a in zip(self.signature.labels, arrays, strict=True) if a.ndim)
+            why = "only formulas made of scalars alone broadcast"
+            raise ArgumentError(f"{label}: expected a scalar, got {describe(a)}; {why}")
+        points = spread(self.signature.labels, arrays)
+        machine = self._points_machine(points.many)
+        numbers = {"points": points.count}
+        targets = None if out is None else self._checked_targets(out, [points.shape] * len(self.formula.nodes))
+        if targets is not None and all(a.flags.c_contiguous for a in targets):
+            machine.run(points.arrays, numbers, [a.reshape(-1) for a in targets])
+            return out
+        results = [a.reshape(points.shape) for a in machine.run(points.arrays, numbers)]
+        if targets is None:
+            return rebuilt(self.formula.outputs, iter(results))
+        for a, result in zip(targets, results, strict=True):
+            np.copyto(a, result)
+        return out
+
+    def _points_machine(self, many: tuple[bool, ...]) -> Machine:
+        with self._lock:
+            if many not in self._over_points:
+                roots, symbols = over_points(self._machine.canonical, self.signature.symbols, many)
+                self._over_points[many] = Machine(roots, symbols, self.options)
+            return self._over_points[many]
+
+    # ---- derivatives
+
+    def _derive(self, kind: str) -> Function:
+        with self._lock:
+            if kind not in self._derived:
+                self._derived[kind] = Function(DERIVED[kind](self.formula), self.options, self._layout)
+            return self._derived[kind]
+
+    @property
+    def grad(self) -> Function:
+        """The gradient of a scalar, with the shape of the variable (a structure of gradients for several variables)."""
+        return self._derive("grad")
+
+    @property
+    def value_and_grad(self) -> Function:
+        """The pair of value and gradient, computed together."""
+        return self._derive("value_and_grad")
+
+    @property
+    def hessian(self) -> Function:
+        """The second derivatives of a scalar: the variable's axes twice; blocks for several variables."""
+        return self._derive("hessian")
+
+    @property
+    def jacobian(self) -> Function:
+        """The derivatives of the outputs: an output's axes, then the variable's."""
+        return self._derive("jacobian")
+
+    @property
+    def hvp(self) -> Function:
+        """``f.hvp(w, v, ...)``: the Hessian times a vector `v` like the variable, at a small multiple of the
+        gradient's cost."""
+        return self._derive("hvp")
+
+    @property
+    def jvp(self) -> Function:
+        """``f.jvp(w, v, ...)``: the derivative of the outputs along `v`."""
+        return self._derive("jvp")
+
+    @property
+    def vjp(self) -> Function:
+        """``f.vjp(w, u, ...)``: the cotangent of the variable for the cotangent `u` of the outputs."""
+        return self._derive("vjp")
+
+    def hessian_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator:
+        """The Hessian at a point as a SciPy operator on flat vectors: its products cost one `hvp` each."""
+        import scipy.sparse.linalg
+
+        variables = self.formula.variables("hessian_operator")
+        layout = self._vector_layout(args, keywords)
+        if layout is not None:
+            args = (*self._unjoined(layout, args[:1], 1), *args[1:])
+        signature = Signature(self.formula.parameters)
+        values = dict(zip(signature.symbols, signature.arrays(signature.values(args, keywords)), strict=True))
+        symbols = [x for p in variables for x in p.symbols]
+        here = Layout(tuple(values[x].shape for x in symbols))
+        product, taken = self.hvp, self.hvp.signature.symbols
+
+        def multiply(vector: Array) -> Array:
+            given = iter(here.split(np.asarray(vector).reshape(-1)))
+            arrays = product.signature.arrays([values[x] if x in values else next(given) for x in taken])
+            return here.join(product._machine.run(arrays, product.signature.sizes(arrays)))
+
+        dtype = np.result_type(*(values[x] for x in symbols))
+        shape = (here.size, here.size)
+        return scipy.sparse.linalg.LinearOperator(shape, matvec=multiply, rmatvec=multiply, dtype=dtype)
+
+    # ---- variables as one vector
+
+    def flatten(self, variables: Any) -> Array:
+        """The values of all variables as one vector, a copy.
+
+        From then on the function, its gradient and the other derivatives also take such a vector in the place of
+        the variables, and give vectors and matrices: ``minimize(f, f.flatten(params), args=..., jac=f.grad)``.  The
+        shapes are remembered."""
+        tree = self.formula.tree("flatten")
+        values = [np.asarray(v) for _, v in matching(tree, variables, "variables")]
+        layout = Layout(tuple(v.shape for v in values))
+        self._layout[:] = [layout]
+        return layout.join([v.astype(DTYPES[x.type.dtype]) for v, (_, x) in zip(values, leaves(tree), strict=True)])
+
+    def unflatten(self, vector: Any) -> Any:
+        """The variables in the vector `vector`, in their structure, with the shapes that `flatten` saw last."""
+        if not self._layout:
+            raise ArgumentError("unflatten: call flatten(...) first, which tells the shapes of the variables")
+        return rebuilt(self.formula.tree("unflatten"), iter(self._layout[0].split(vector)))
+
+    def _vector_layout(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> Layout | None:
+        """The layout by which the first argument is all variables in one vector; None in an ordinary call."""
+        if not self._layout or not args or not isinstance(args[0], np.ndarray) or args[0].ndim != 1:
+            return None
+        variables = self.formula.variables("flatten")
+        if list(self.formula.parameters[: len(variables)]) != variables:
+            return None
+        plain = not self.formula.several and isinstance(variables[0].tree, Node) and variables[0].tree.type.rank == 1
+        shorter = len(self.formula.parameters) - self.formula.groups * (len(variables) - 1)
+        return None if plain or len(args) + len(keywords) != shorter else self._layout[0]
+
+    def _unjoined(self, layout: Layout, vectors: Sequence[Any], groups: int) -> Iterator[Any]:
+        """The arguments that the leading vectors stand for."""
+        variables = self.formula.variables("flatten")
+        for vector in vectors[:groups]:
+            parts = iter(layout.split(vector))
+            for p in variables:
+                yield rebuilt(p.tree, parts)
+
+    def _call_with_vectors(self, layout: Layout, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        groups = self.formula.groups
+        result = self(*self._unjoined(layout, args, groups), *args[groups:], **keywords)
+        join = JOINS[self.formula.join]
+        if join is None:
+            return result
+        return join(layout, [v for _, v in matching(self.formula.outputs, result, "result")])
+
+    # ---- looking at it
+
+    def show(self, stage: str = "program") -> str:
+        """The text of one stage: "graph", "program", "loops", "llvm" or "asm"."""
+        return text_of_stage(self._machine, self.signature.labels, stage)
+
+    def __repr__(self) -> str:
+        pairs = zip(self.signature.labels, self.signature.symbols, strict=True)
+        types = ", ".join(f"{label}: {x.type}" for label, x in pairs)
+        return f"<symgrad function ({types}) -> {mapped(lambda x: x.type, self.formula.outputs)}>"
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Signature([inspect.Parameter(p.name, kind) for p in self.formula.parameters])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        nodes, symbols = self.formula.nodes, self.formula.symbols
+        number = {x: k for k, x in enumerate(dict.fromkeys([*nodes, *symbols]))}
+        outputs = mapped(number.__getitem__, self.formula.outputs)
+        parameters = [(p.name, mapped(number.__getitem__, p.tree)) for p in self.formula.parameters]
+        facts = (self.formula.wrt, self.formula.several, self.formula.groups, self.formula.join)
+        return _restored, (flatten(list(number)), outputs, parameters, facts, self.options, tuple(self._layout))
+
+    def __copy__(self) -> Function:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Function:
+        return self
+
+
+def _copied(result: Any, out: Any) -> Any:
+    """`out` holding `result`, which variables in one vector gave."""
+    if not isinstance(out, np.ndarray) or not isinstance(result, np.ndarray | float) or out.shape != np.shape(result):
+        raise ArgumentError(f"out: expected an array of shape {np.shape(result)}" if not isinstance(result, tuple) else
+                            "out: cannot take a value and a gradient in one vector; leave it out")  # fmt: skip
+    np.copyto(out, result)
+    return out
+
+
+def _restored(
+    table: FlatTable, outputs: Tree, parameters: Any, facts: Any, options: Options, layout: Sequence[Layout]
+) -> Function:
+    nodes = unflatten(table)
+    known = tuple(Parameter(name, mapped(nodes.__getitem__, tree)) for name, tree in parameters)
+    return Function(Formula(mapped(nodes.__getitem__, outputs), known, *facts), options, list(layout))

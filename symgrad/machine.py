@@ -1,0 +1,153 @@
+"""From a graph to numbers through compiled kernels.
+
+A machine is made without compiling anything; the first call does that.  Where the order of products depends on
+sizes there is one kernel for each order that was found best, chosen by the magnitudes of the sizes alone, so that
+the same call gives the same bits whatever was called before it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .arguments import plain_name
+from .errors import DomainError
+from .graph import Node
+from .lowering import Lowered, expand, lower
+from .planning import TYPICAL_SIZE, depends_on_sizes, plan
+from .rewrite.canonical import canonicalise
+from .specialise import numbered
+
+if TYPE_CHECKING:
+    from .compiler.kernel import Kernel
+    from .compiler.llvm.jit import Target
+
+Array = np.ndarray[Any, Any]
+BITS = 3
+"""Sizes within a factor of 2**BITS of one another are planned alike."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compile: for which machine, and numbers that the size names are likely to have."""
+
+    target: Target | None = None
+    sizes: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The canonical formula in numbered names, ready to be planned."""
+
+    roots: list[Node]
+    symbols: list[Node]
+    sizes: dict[str, str]
+    hidden: tuple[str, ...]
+    """Size names that stand alone in no argument's shape, so that kernels must be told them."""
+    follows_sizes: bool
+
+
+@dataclass(frozen=True)
+class Version:
+    """A kernel and the constants that it is called with."""
+
+    lowered: Lowered
+    kernel: Kernel
+
+
+class Machine:
+    """Computes `roots` from arrays for `symbols`."""
+
+    def __init__(self, roots: Sequence[Node], symbols: Sequence[Node], options: Options) -> None:
+        self.roots, self.symbols, self.options = tuple(roots), tuple(symbols), options
+        self._lock = threading.RLock()
+        self._versions: dict[tuple[int, ...], Version] = {}
+        self._kernels: dict[tuple[Node, ...], Version] = {}
+
+    @cached_property
+    def canonical(self) -> list[Node]:
+        """The formula in canonical form, in the user's names."""
+        return canonicalise(self.roots)
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The canonical formula with numbered names."""
+        roots, symbols, sizes = numbered(self.canonical, self.symbols)
+        roots = expand(roots)
+        seen = {plain_name(n) for x in symbols for n in x.type.shape}
+        hidden = tuple(name for name, new in sizes.items() if new not in seen)
+        return Prepared(roots, symbols, sizes, hidden, not self.options.sizes and depends_on_sizes(roots))
+
+    def version(self, numbers: Mapping[str, int]) -> Version:
+        """The kernel for sizes like `numbers`, compiled if there is none yet."""
+        with self._lock:
+            key = self._magnitudes(numbers) if self.prepared.follows_sizes else ()
+            found = self._versions.get(key)
+            if found is None:
+                found = self._versions[key] = self._compile(key)
+            return found
+
+    def _magnitudes(self, numbers: Mapping[str, int]) -> tuple[int, ...]:
+        sizes = (numbers.get(name, TYPICAL_SIZE) for name in self.prepared.sizes)
+        return tuple((n.bit_length() + 1) // BITS for n in sizes)
+
+    def _compile(self, key: tuple[int, ...]) -> Version:
+        from .compiler.kernel import compile_program
+
+        likely = dict(self.options.sizes)
+        if key:
+            likely = {name: 1 << BITS * k for name, k in zip(self.prepared.sizes, key, strict=True)}
+        renamed = self.prepared.sizes
+        roots = plan(self.prepared.roots, {renamed[name]: n for name, n in likely.items() if name in renamed})
+        known = self._kernels.get(tuple(roots))
+        if known is None:
+            lowered = lower(roots, self.prepared.symbols)
+            known = Version(lowered, compile_program(lowered.program, target=self.options.target))
+            self._kernels[tuple(roots)] = known
+        return known
+
+    def run(
+        self, arrays: Sequence[Array], numbers: Mapping[str, int], out: Sequence[Array] | None = None
+    ) -> list[Array]:
+        """The results for C-contiguous `arrays` of the symbols' types; written to `out` where it is given and can
+        be."""
+        version = self.version(numbers)
+        hidden = {self.prepared.sizes[name]: numbers[name] for name in self.prepared.hidden}
+        direct = out if out is not None and _direct(out, arrays, version.lowered.positions) else None
+        try:
+            results = version.kernel(*arrays, *version.lowered.constants, out=direct, sizes=hidden)
+        except IndexError:
+            raise DomainError("indexing: an index is out of range for its axis") from None
+        found = [results[k] for k in version.lowered.positions]
+        if out is None:
+            return _distinct(found)
+        if direct is None:
+            for target, result in zip(out, found, strict=True):
+                np.copyto(target, result)
+        return list(out)
+
+
+def _direct(out: Sequence[Array], arrays: Sequence[Array], positions: Sequence[int]) -> bool:
+    """Whether a kernel can write to `out` itself: contiguous memory that nothing else in the call uses."""
+    if list(positions) != list(range(len(out))) or not all(a.flags.c_contiguous for a in out):
+        return False
+    others = [*arrays, *out]
+    return not any(np.may_share_memory(a, b) for k, a in enumerate(out) for b in others[: len(arrays) + k])
+
+
+def _distinct(results: list[Array]) -> list[Array]:
+    """`results` with an array of its own for each, also for outputs that are one node."""
+    seen: set[int] = set()
+    for k, a in enumerate(results):
+        if id(a) in seen:
+            results[k] = a.copy()
+        seen.add(id(a))
+    return results
+
+
+__all__ = ["Machine", "Options", "Version"]
