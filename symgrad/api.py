@@ -14,7 +14,7 @@ from .compiler.types import is_float
 from .conditions import conditions
 from .errors import ArgumentError
 from .expression import Expr, check_names, lift, symbol_name, symbols_of
-from .formula import Formula
+from .formula import Formula, fresh
 from .function import Function
 from .graph import Node
 from .machine import Options
@@ -39,7 +39,8 @@ def compile(
     The function takes the variables `wrt` first and then the other symbols in the order of their declaration, or
     exactly `inputs`.  Symbols are given as such or by name; `wrt` and `inputs` also as a tuple or list; in `inputs`
     a pair ``(name, structure of symbols)`` stands for one argument that is nested.  `wrt` says what derivatives are
-    taken with respect to: for a tuple they are tuples.  `dtype` "f32" or "f64" computes in that type.  `sizes` are
+    taken with respect to: for a tuple they are tuples; for a dict of symbols the first argument, called params, is such
+    a dict, and so are they.  `dtype` "f32" or "f64" computes in that type.  `sizes` are
     likely numbers for size names, by which products are ordered; without them each call's own sizes are.  `target`
     makes code for another machine, to be looked at with `show`.
 
@@ -51,7 +52,9 @@ def compile(
         raise ArgumentError("compile: there is nothing to compile (an empty structure)")
     arguments = _arguments(exprs, inputs)
     nodes, arguments = _in_dtype([e.node for e in exprs], arguments, dtype)
-    names = _variable_names(wrt, [p.name for p in arguments])
+    if isinstance(wrt, dict):
+        arguments, wrt = _gathered(arguments, wrt, inputs)
+    names = None if wrt is None else _variable_names(wrt, [p.name for p in arguments])
     if names is not None and inputs is None:
         arguments.sort(key=lambda p: names.index(p.name) if p.name in names else len(names))
     structure = rebuilt(tree, iter(nodes))
@@ -98,10 +101,23 @@ def _symbol(given: Any, known: Mapping[str, Node]) -> Node:
     raise ArgumentError(f"inputs: expected symbols or their names, got {type(given).__name__}")
 
 
-def _variable_names(wrt: Any, known: Sequence[str]) -> tuple[str, ...] | None:
+def _gathered(
+    arguments: list[Parameter], wrt: Mapping[Any, Any], inputs: Any
+) -> tuple[list[Parameter], str]:
+    """The arguments with those in the structure `wrt` gathered into one, and its name."""
+    if inputs is not None:
+        raise ArgumentError("wrt: a dict gathers arguments; leave inputs out, or gather them there")
+    known = {p.name: p.tree for p in arguments}
+    tree = mapped(lambda given: known[_variable_names((given,), list(known))[0]], wrt)
+    inside = [x for _, x in leaves(tree)]
+    if len(set(inside)) < len(inside) or not inside:
+        raise ArgumentError(f"wrt: the dict names {'a symbol twice' if inside else 'no symbol'}")
+    name = fresh("params", set(known))
+    return [Parameter(name, tree), *(p for p in arguments if p.tree not in inside)], name
+
+
+def _variable_names(wrt: Any, known: Sequence[str]) -> tuple[str, ...]:
     """The names of the arguments that `wrt` names.  Raises ArgumentError with a suggestion."""
-    if wrt is None:
-        return None
     names = []
     for given in wrt if isinstance(wrt, tuple | list) else [wrt]:
         is_symbol = isinstance(given, Expr) and given.node.op.name == "symbol"
