@@ -16,11 +16,13 @@ import numpy as np
 from .externs import EXTERNS
 from .index import Program
 from .llvm.jit import Code, Target, assembly, host, object_code, optimized_text
-from .llvm.module import ENTRY, emit_module
+from .llvm.entry import ENTRY
+from .llvm.module import emit_module
 from .loops import Schedule, print_schedule
 from .memory import Layout, lay_out
 from .passes import PIPELINE
 from .schedule import schedule
+from .streaming import plan_streams
 from .types import DTYPES, ArrayType, Dim, evaluate, names
 from .verify import verify
 
@@ -53,6 +55,7 @@ class _Plan:
     sizes: Array
     shapes: dict[str, tuple[int, ...]]
     layout: Layout
+    scratch: int
 
 
 class Kernel:
@@ -95,7 +98,8 @@ class Kernel:
 
     def workspace(self, **sizes: int) -> int:
         """The bytes of temporary memory that a call with these sizes needs."""
-        return self._plan(sizes).layout.total
+        plan = self._plan(sizes)
+        return plan.layout.total + plan.scratch
 
     def __call__(self, *arrays: Array, out: Sequence[Array] | None = None, sizes: Mapping[str, int] | None = None) -> tuple[Array, ...]:
         """The outputs for C-contiguous `arrays` of the inputs' exact types; `out` gives arrays to write them to."""
@@ -108,9 +112,10 @@ class Kernel:
                 raise TypeMismatch(f"{name}: expected a C-contiguous array of {DTYPES[type_.dtype]}, got {array.dtype}")
         held = dict(zip(self.schedule.inputs, arrays, strict=True))
         held |= self._results(plan, arrays, out)
-        workspace = np.empty(plan.layout.total + _ALIGNMENT, np.uint8)
+        workspace = np.empty(plan.layout.total + plan.scratch + _ALIGNMENT, np.uint8)
         base = workspace.ctypes.data + -workspace.ctypes.data % _ALIGNMENT
-        table = np.array([held[n].ctypes.data if n in held else base + plan.layout.offsets[n] for n in self.schedule.arrays], np.uint64)
+        places = [held[n].ctypes.data if n in held else base + plan.layout.offsets[n] for n in self.schedule.arrays]
+        table = np.array([*places, base + plan.layout.total], np.uint64)
         self._run(plan, table)
         return tuple(held[n] if n in self._computed else held[n].copy() for n in self.schedule.outputs)
 
@@ -195,12 +200,13 @@ class Kernel:
             raise ShapeMismatch(f"{name}: expected {type_} with shape {expected}, got {shape}")
 
     def _plan(self, numbers: Mapping[str, int]) -> _Plan:
-        missing = [name for name in self.schedule.sizes if name not in numbers]
+        known, scratch = plan_streams(self.schedule, numbers)
+        missing = [name for name in self.schedule.sizes if name not in known]
         if missing:
             raise ShapeMismatch(f"the size {', '.join(missing)} is not known from the shapes; give sizes=")
-        shapes = {name: tuple(_length(size, numbers) for size in type_.shape) for name, type_ in self.schedule.arrays.items()}
+        shapes = {name: tuple(_length(size, known) for size in type_.shape) for name, type_ in self.schedule.arrays.items()}
         layout = lay_out(self.schedule, self._temporary, shapes)
-        return _Plan(np.array([numbers[name] for name in self.schedule.sizes], np.int64), shapes, layout)
+        return _Plan(np.array([known[name] for name in self.schedule.sizes], np.int64), shapes, layout, scratch)
 
 
 def _length(size: Dim, numbers: Mapping[str, int]) -> int:

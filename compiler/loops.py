@@ -140,14 +140,38 @@ class StopUnless:
     array: str
 
 
-Action = Run | Routine | Repeat | StopUnless
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One pass over a long axis: `body` runs for one tile after the other.
+
+    Nests of the body read the tile's ends as the sizes ``axis.start`` and ``axis.stop``.  `begin` fills the `partial` results with
+    neutral elements; the range is halved down to leaves of ``axis.leaf`` rows, and `combine` adds the partial results of the right
+    half (named ``….right``) to those of the left.  Tiles have ``axis.tile`` rows.  `rows` are the arrays along the axis that the
+    body reads or writes, by which the tiles are measured.
+    """
+
+    name: str
+    axis: str
+    length: Dim
+    body: tuple[Run, ...]
+    begin: str
+    combine: str
+    partial: tuple[str, ...]
+    rows: tuple[ArrayType, ...]
+
+
+Action = Run | Routine | Repeat | StopUnless | Stream
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What a kernel does: `arrays` are inputs, outputs and temporaries in the order of the kernel's table of pointers."""
+    """What a kernel does: `arrays` are inputs, outputs and temporaries in the order of the kernel's table of pointers.
+
+    `shadows` are the right halves' partial results, which have the types of the left ones and are placed while running.
+    `sizes` are the names of the program's sizes, then those of tiles."""
 
     arrays: dict[str, ArrayType]
+    shadows: dict[str, ArrayType]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     sizes: tuple[str, ...]
@@ -220,6 +244,10 @@ def _action(action: Action, pad: str) -> Iterator[str]:
             yield f"{pad}run {name}"
         case Routine(number, inputs, targets):
             yield f"{pad}{', '.join(targets)} = routine {number}({', '.join(inputs)})"
+        case Stream(name, axis, length, body, begin, combine, partial):
+            yield f"{pad}stream {name} over {axis} < {length}: {', '.join(partial)} begin {begin}, combine {combine}"
+            for inner in body:
+                yield from _action(inner, pad + "  ")
         case StopUnless(array):
             yield f"{pad}stop unless {array}"
         case Repeat(step, length, reverse, body):

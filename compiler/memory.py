@@ -8,7 +8,7 @@ from math import prod
 
 from .alignment import loads_of
 from .index import Expr, Reduce
-from .loops import Accumulate, Action, Fill, For, Let, Nest, Repeat, Routine, Run, Schedule, Step, StopUnless, Store
+from .loops import Accumulate, Action, Fill, For, Let, Nest, Repeat, Routine, Run, Schedule, Step, StopUnless, Store, Stream
 from .types import DTYPES
 
 ALIGNMENT = 64
@@ -63,6 +63,10 @@ def _used(action: Action, nests: Mapping[str, Nest]) -> Iterator[str]:
             yield from (*inputs, *targets)
         case StopUnless(array):
             yield array
+        case Stream():
+            for name in filter(None, (action.begin, *(run.name for run in action.body))):
+                yield from _used(Run(name), nests)
+            yield from action.partial
         case Repeat(_, _, _, body):
             for inner in body:
                 yield from _used(inner, nests)

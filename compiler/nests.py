@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from .accesses import constant_along, contiguous
 from .alignment import all_axes, body_of, loads_of
-from .index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Reduce
+from .index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Reduce, SizeValue
 from .loops import Accumulate, Begin, Fill, Finish, For, Let, Nest, Step, Store
 from .ranges import within
 from .scalars import SCALARS, neutral
@@ -32,6 +32,8 @@ class Context:
 
     `arrays` are the types by the names that statements use, `places` where in memory those arrays are (an array of the schedule and
     leading indices), `unrolled` the axes of constant size that have no loop, `stored` the targets that others read from memory.
+    In a tile, `bounds` are the ends of the streamed loop, `shifted` the arrays that exist for one tile only (which of their axes
+    begins where), and `partial` the results that other tiles add to.
     """
 
     arrays: Mapping[str, ArrayType]
@@ -40,6 +42,7 @@ class Context:
     vector_bytes: int
     stored: frozenset[str]
     bounds: Mapping[str, tuple[Dim, Dim]] = field(default_factory=dict)
+    shifted: Mapping[str, tuple[int, Dim]] = field(default_factory=dict)
     partial: frozenset[str] = frozenset()
 
 
@@ -95,7 +98,7 @@ class _Builder:
             outer = [Level(axis, copies=4 if axis == free[-1] else 1) for axis in free]
             return [*outer, Level(chosen, lanes, 2), *(Level(axis) for axis in names if axis in inner)]
         outer_axes = [axis for axis in names if axis != chosen]
-        jam = 8 if all(self.reduced.values()) and self.is_light(4) else 1
+        jam = 4 if all(self.reduced.values()) and self.is_light(4) else 1
         outer = [Level(axis, copies=jam if axis == outer_axes[-1] else 1) for axis in outer_axes]
         alone = not outer and self.is_light(4)
         return [*outer, Level(chosen, lanes, 4 if alone else 1)]
@@ -212,9 +215,16 @@ class _Builder:
             at = tuple(self.expression(part) for part in statement.at)
             safe = all(within(part, size, self.axes) for part, size in zip(at, statement.type.shape, strict=True))
             return Store(array, axes, prefix + at, value, statement.accumulate, not safe)
-        index = tuple(AxisValue(axis.name) for axis in statement.axes)
+        index = self.in_tile(statement.target, tuple(AxisValue(axis.name) for axis in statement.axes))
         op = statement.value.op if isinstance(statement.value, Reduce) else None
         return Store(array, axes, prefix + index, value, op if collect or statement.target in self.context.partial else None)
+
+    def in_tile(self, array: str, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """`index` counted from the beginning of the tile where the array has only the tile's length."""
+        if array not in self.context.shifted:
+            return index
+        at, start = self.context.shifted[array]
+        return (*index[:at], Call("sub", (index[at], SizeValue(start))), *index[at + 1 :])
 
     def expression(self, expr: Expr) -> Expr:
         """`expr` with the places of its arrays and with the loads marked that are not proven to be within them."""
@@ -228,7 +238,7 @@ class _Builder:
                     return Load(array, tuple(kept))
                 safe = all(within(part, size, self.axes) for part, size in zip(parts, shape, strict=True))
                 buffer, prefix = self.context.places.get(array, (array, ()))
-                return Load(buffer, prefix + parts, not safe)
+                return Load(buffer, prefix + self.in_tile(array, parts), not safe)
             case Call(op, args):
                 return Call(op, tuple(self.expression(arg) for arg in args))
             case _:

@@ -7,27 +7,30 @@ are views of the outer arrays at the current step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from .alignment import align, loads
+from .alignment import align, all_axes, loads
 from .dependences import all_reads, needed_for, reads, targets, types_defined
 from .fusion import fuse, unrolled_axes
-from .index import Assign, Axis, AxisValue, Extern, Load, Loop, Program, Statement
-from .loops import Action, Nest, Repeat, Routine, Run, Schedule, StopUnless
+from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Statement
+from .loops import Action, Fill, Nest, Repeat, Routine, Run, Schedule, StopUnless, Stream
 from .nests import Context, Place, build_nest
-from .types import ArrayType, names
+from .scalars import neutral
+from .streaming import collects, position, stages, streamed_axis
+from .types import ArrayType, Dim, named, names
 
 
-def schedule(program: Program, vector_bytes: int) -> Schedule:
-    """The loops that compute `program` on a machine with vector registers of `vector_bytes`."""
-    scheduler = _Scheduler(program, vector_bytes)
-    scope = _Scope(dict(program.inputs), {}, {})
+def schedule(program: Program, vector_bytes: int, hint: Mapping[str, int] | None = None) -> Schedule:
+    """The loops that compute `program` on a machine with vector registers of `vector_bytes`; `hint` are likely sizes."""
+    scheduler = _Scheduler(vector_bytes, hint or {})
+    scope = _Scope(dict(program.inputs), {})
     for name, type_ in program.inputs:
         scheduler.arrays[name] = type_
     actions = scheduler.statements(program.statements, scope, set(program.outputs))
     computed = [scope.places[name][0] if name in scope.places else name for name in program.outputs]
-    return Schedule(scheduler.arrays, tuple(name for name, _ in program.inputs), tuple(computed), _size_names(program),
-                    tuple(scheduler.nests), tuple(actions), tuple(scheduler.routines))
+    return Schedule(scheduler.arrays, scheduler.shadows, tuple(name for name, _ in program.inputs), tuple(computed),
+                    _size_names(program) + tuple(scheduler.tile_sizes), tuple(scheduler.nests), tuple(actions),
+                    tuple(scheduler.routines))
 
 
 def _size_names(program: Program) -> tuple[str, ...]:
@@ -42,20 +45,23 @@ def _size_names(program: Program) -> tuple[str, ...]:
 class _Scope:
     """The arrays by the names that a program or the body of a loop uses, and where they are."""
 
-    def __init__(self, types: dict[str, ArrayType], places: dict[str, Place], taken: dict[str, int]) -> None:
-        self.types, self.places, self.taken = types, places, taken
+    def __init__(self, types: dict[str, ArrayType], places: dict[str, Place], repeated: bool = False) -> None:
+        self.types, self.places, self.repeated = types, places, repeated
 
     def inner(self) -> _Scope:
-        return _Scope(dict(self.types), dict(self.places), self.taken)
+        """A scope for the body of a loop: it knows what is outside, and what it adds is unknown there."""
+        return _Scope(dict(self.types), dict(self.places), True)
 
 
 class _Scheduler:
-    def __init__(self, program: Program, vector_bytes: int) -> None:
-        self.vector_bytes = vector_bytes
+    def __init__(self, vector_bytes: int, hint: Mapping[str, int]) -> None:
+        self.vector_bytes, self.hint = vector_bytes, hint
         self.arrays: dict[str, ArrayType] = {}
         self.nests: list[Nest] = []
         self.routines: list[tuple[str, tuple[object, ...]]] = []
-        self.repeats = 0
+        self.repeats = self.streams = 0
+        self.shadows: dict[str, ArrayType] = {}
+        self.tile_sizes: list[str] = []
 
     # ---- memory
 
@@ -85,17 +91,96 @@ class _Scheduler:
         return actions + self.segment(segment, scope, needed)
 
     def segment(self, statements: list[Assign], scope: _Scope, needed: set[str]) -> list[Action]:
-        """Nests for a run of assignments."""
+        """Nests for a run of assignments; outside of loops, in passes over the longest axis."""
         scope.types.update((statement.target, statement.type) for statement in statements)
         aligned = align(statements, scope.types)
         unrolled = unrolled_axes(aligned)
-        groups = fuse(aligned, unrolled)
+        axis = None if scope.repeated else streamed_axis(aligned, unrolled, scope.types, self.hint)
+        if axis is None:
+            return self.plain(aligned, scope, unrolled, needed)
+        found, whole = stages(aligned, axis)
+        actions: list[Action] = []
+        for k, stage in enumerate(found):
+            later = needed | whole | all_reads([s for other in found[k + 1 :] for s in (*other.before, *other.streamed)])
+            actions += self.plain(stage.before, scope, unrolled, later | all_reads(stage.streamed))
+            if stage.streamed:
+                actions += self.stream(stage.streamed, axis, scope, unrolled, later)
+        return actions
+
+    def plain(self, statements: list[Assign], scope: _Scope, unrolled: frozenset[str], needed: set[str]) -> list[Action]:
+        """One nest after the other."""
+        groups = fuse(statements, unrolled)
         stored = _stored(groups, needed)
-        for statement in aligned:
-            if statement.target not in scope.places and (statement.target in stored or statement.at is not None):
-                scope.places[statement.target] = self.allocate(statement.target, statement.type), ()
+        for statement in statements:
+            self.give_place(statement, statement.type, scope, stored)
         context = Context(scope.types, scope.places, unrolled, self.vector_bytes, stored)
         return [self.nest(group, context) for group in groups]
+
+    def give_place(self, statement: Assign, type_: ArrayType, scope: _Scope, stored: frozenset[str]) -> None:
+        if statement.target not in scope.places and (statement.target in stored or statement.at is not None):
+            scope.places[statement.target] = self.allocate(statement.target, type_), ()
+
+    def stream(self, statements: list[Assign], axis: str, scope: _Scope, unrolled: frozenset[str], needed: set[str]) -> list[Action]:
+        """A pass over `axis`; `needed` are the names that are read after it."""
+        self.streams += 1
+        label = f"{axis}.{self.streams}"
+        start, stop, tile = (named(f"{label}.{part}") for part in ("start", "stop", "tile"))
+        self.tile_sizes += [f"{label}.tile", f"{label}.leaf"]
+        groups = fuse(statements, unrolled)
+        stored = _stored(groups, needed)
+        shifted: dict[str, tuple[int, Dim]] = {}
+        rows: dict[str, ArrayType] = {}
+        for statement in statements:
+            at, type_ = position(statement, axis), statement.type
+            if at is not None and statement.target not in needed:
+                type_ = ArrayType(type_.dtype, (*type_.shape[:at], tile, *type_.shape[at + 1 :]))
+                shifted[statement.target] = at, start
+            self.give_place(statement, type_, scope, stored)
+            rows.update(self.along(statement, axis, stored, scope))
+        partial = tuple(s.target for s in statements if position(s, axis) is None)
+        length = next(own.size for s in statements for own in all_axes(s) if own.name == axis)
+        context = Context(scope.types, scope.places, unrolled, self.vector_bytes, stored, {axis: (start, stop)}, shifted,
+                          frozenset(partial))
+        begin, combine = self.partial_results([s for s in statements if s.target in partial], scope)
+        body = tuple(self.nest(group, context) for group in groups)
+        places = tuple(scope.places[name][0] for name in partial)
+        return [Stream(label, axis, length, body, begin, combine, places, tuple(rows.values()))]
+
+    def along(self, statement: Assign, axis: str, stored: frozenset[str], scope: _Scope) -> dict[str, ArrayType]:
+        """One row of each array in memory that a statement reads or writes along `axis`."""
+        found: dict[str, ArrayType] = {}
+        own = Load(statement.target, tuple(AxisValue(each.name) for each in statement.axes))
+        for load in (own, *loads(statement)) if statement.at is None else loads(statement):
+            if load.array in stored or load.array in scope.places or load.array in self.arrays:
+                type_ = scope.types[load.array]
+                for k, part in enumerate(load.index):
+                    if part == AxisValue(axis):
+                        found[load.array] = ArrayType(type_.dtype, type_.shape[:k] + type_.shape[k + 1 :])
+        return found
+
+    def partial_results(self, statements: list[Assign], scope: _Scope) -> tuple[str, str]:
+        """The nests that begin partial results and that combine two sets of them ('' where there are none)."""
+        if not statements:
+            return "", ""
+        fills, combined = [], []
+        inner = scope.inner()
+        for statement in statements:
+            array, op, type_ = scope.places[statement.target][0], collects(statement) or "", statement.type
+            fills.append(Fill(array, Const(neutral(op, type_.dtype), type_.dtype)))
+            self.shadows[f"{array}.right"] = inner.types[f"{array}.right"] = type_
+            axes = tuple(Axis(f"c{k}", size) for k, size in enumerate(type_.shape))
+            index = tuple(AxisValue(own.name) for own in axes)
+            inner.places[f"{array}.both"] = array, ()
+            inner.types[f"{array}.both"] = inner.types[array] = type_
+            value = Call(op, (Load(array, index), Load(f"{array}.right", index)))
+            combined.append(Assign(f"{array}.both", type_, axes, value))
+        names_ = f"{len(self.nests)}.begin", f"{len(self.nests) + 1}.combine"
+        aligned = align(combined, inner.types)
+        unrolled = unrolled_axes(aligned)
+        context = Context(inner.types, inner.places, unrolled, self.vector_bytes, frozenset(s.target for s in aligned))
+        steps = [step for group in fuse(aligned, unrolled) for step in build_nest("", group, context).body]
+        self.nests += [Nest(names_[0], tuple(fills)), Nest(names_[1], tuple(steps))]
+        return names_
 
     def nest(self, group: list[Assign], context: Context) -> Run:
         name = f"{len(self.nests)}.{group[-1].target}"

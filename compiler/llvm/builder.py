@@ -82,7 +82,8 @@ def template(op: str, dtype: str, result: str, lanes: int) -> Template | VectorM
 class Function:
     """The lines of one IR function under construction.
 
-    Lines at `entry` run once; `allocate` puts a mutable register there, which LLVM turns into an SSA value.
+    Lines at `entry` run once; `allocate` puts a mutable register there, which LLVM turns into an SSA value.  While `rare` is set
+    mathematics is called instead of inlined, which makes code that seldom runs small.
     """
 
     def __init__(self) -> None:
@@ -91,7 +92,8 @@ class Function:
         self.count = 0
         self.mathematics: set[tuple[str, str, int]] = set()
         self.externs: dict[str, Extern] = {}
-        self.splats: dict[tuple[str, str, int], str] = {}
+        self.outlined: set[tuple[str, str, int]] = set()
+        self.rare = False
 
     def fresh(self) -> str:
         self.count += 1
@@ -157,8 +159,11 @@ class Function:
 
     def _mathematics(self, name: str, dtype: str, lanes: int, args: list[str]) -> str:
         self.mathematics.add((name, dtype, lanes))
-        type_ = vector(SCALAR[dtype], lanes)
-        return self.emit(f"call {type_} @vm.{name}.{dtype}.v{lanes}({', '.join(f'{type_} {arg}' for arg in args)})")
+        type_, prefix = vector(SCALAR[dtype], lanes), "vm"
+        if self.rare:
+            self.outlined.add((name, dtype, lanes))
+            prefix = "out"
+        return self.emit(f"call {type_} @{prefix}.{name}.{dtype}.v{lanes}({', '.join(f'{type_} {arg}' for arg in args)})")
 
     def _extern(self, row: Extern, dtype: str, lanes: int, args: list[str]) -> str:
         name = f"{row.module}.{row.symbol}"

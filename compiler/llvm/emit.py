@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import assert_never
 
+from ..index import Const
 from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Nest, Step, Store
 from ..scalars import neutral
 from ..types import ArrayType, product
@@ -53,6 +54,7 @@ class NestEmitter(Expressions):
                     with self.unrolling(axes):
                         self.registers[name] = self.value(value)
                     self.register_axes[name] = tuple(axis.name for axis in axes)
+                    self.register_levels[name] = len(self.levels) - 1
                 case Store():
                     with self.unrolling(step.axes):
                         self.store(step)
@@ -98,19 +100,19 @@ class NestEmitter(Expressions):
         """memset where the bytes are equal, a loop otherwise."""
         type_ = self.arrays[step.array]
         count = self.size(product(type_.shape[len(step.prefix) :]))
-        index = [self.value(part) for part in step.prefix]
-        shape = type_.shape[len(step.prefix) :]
-        zero = Value("i64", 1, (), {(): "0"})
-        pointer = self.pointers(step.array, self.offset(step.array, [*index, *[zero] * len(shape)])).refs[()]
+        rest = tuple(Const(0, "i64") for _ in type_.shape[len(step.prefix) :])
+        pointer = self.pointers(step.array, step.prefix + rest).refs[()]
         if not step.value.value or type_.dtype == "bool":
             total = self.emit(f"mul i64 {count}, {BYTES[type_.dtype]}")
             self.do(f"call void @llvm.memset.p0.i64(ptr {pointer}, i8 {int(step.value.value)}, i64 {total}, i1 false)")
             return
+        self.open()
         label = self.start_loop("0", count, 1)
         element = MEMORY[type_.dtype]
         place = self.emit(f"getelementptr inbounds {element}, ptr {pointer}, i64 %i{label}")
         self.do(f"store {element} {constant(step.value.value, type_.dtype)}, ptr {place}")
         self.end_loop(label, count, 1, 1, "0")
+        self.close()
 
     # ---- accumulators
 
@@ -151,6 +153,7 @@ class NestEmitter(Expressions):
         lanes = slots.lanes if begin.lanes == 1 else 1
         self.registers[name] = Value(begin.dtype, lanes, axes, refs)
         self.register_axes[name] = tuple(axis.name for axis in begin.axes)
+        self.register_levels[name] = len(self.levels) - 1
 
     @contextmanager
     def copied(self, over: tuple[tuple[str, int], ...]) -> Iterator[None]:
@@ -200,24 +203,39 @@ class NestEmitter(Expressions):
     def version(self, step: For, start: str, stop: str, width: int, copies: int, once: str, masked: bool = False) -> str:
         """One loop of `width` iterations a step; returns where it ended.  `once` is the start of a single step."""
         slack = 1 if masked else width
+        self.open()
         label = -1 if once else self.start_loop(start, stop, slack)
         position = once or f"%i{label}"
-        self.known.append({})
-        outer = self.vector_axis, self.lanes, self.tail
+        outer = self.vector_axis, self.lanes, self.tail, self.rare
         if step.lanes > 1:
             self.vector_axis, self.lanes, self.tail = step.axis, step.lanes, None
         self.positions[step.axis], self.steps[step.axis] = position, step.lanes
+        self.axis_levels[step.axis] = len(self.levels) - 1
         if copies > 1:
             self.copies[step.axis] = copies
         if masked:
             limit = Value("i64", 1, (), {(): stop})
-            self.tail = self.combine("lt", self.axis(step.axis), limit)
+            self.tail, self.rare = self.combine("lt", self.axis(step.axis), limit), True
         self.steps_of(step.body)
         self.copies.pop(step.axis, None)
-        del self.positions[step.axis]
-        self.vector_axis, self.lanes, self.tail = outer
+        del self.positions[step.axis], self.axis_levels[step.axis]
+        self.vector_axis, self.lanes, self.tail, self.rare = outer
+        end = stop if once else self.end_loop(label, stop, slack, width, start)
+        self.close()
+        return end
+
+    def open(self) -> None:
+        """Begins a loop's lines, so that what it does not change can still be put before it."""
+        self.lines = []
+        self.levels.append(self.lines)
+        self.known.append({})
+
+    def close(self) -> None:
+        """Ends a loop: its lines follow those around it."""
+        inner = self.levels.pop()
         self.known.pop()
-        return stop if once else self.end_loop(label, stop, slack, width, start)
+        self.lines = self.levels[-1]
+        self.lines += inner
 
     def start_loop(self, start: str, stop: str, slack: int) -> int:
         """Opens a loop over ``%i<label>`` that runs while at least `slack` iterations are left."""

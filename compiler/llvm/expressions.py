@@ -41,7 +41,10 @@ class Expressions(Function):
         self.tail: Value | None = None
         self.selected: Value | None = None
         self.first_lane = False
-        self.known: list[dict[tuple[Expr, bool], Value]] = [{}]
+        self.levels: list[list[str]] = [self.lines]
+        self.known: list[dict[object, Value]] = [{}]
+        self.axis_levels: dict[str, int] = {}
+        self.register_levels: dict[str, int] = {}
         self.sizes: dict[Dim, str] = {}
         self.status = ""
 
@@ -126,28 +129,49 @@ class Expressions(Function):
         return Value(dtype, lanes, axes, refs)
 
     def value(self, expr: Expr | Reduce) -> Value:
-        """`expr` at the place where the loops stand."""
+        """`expr` at the place where the loops stand; what an inner loop does not change is computed before it."""
         if isinstance(expr, Reduce):
             return self.unrolled(expr)
         if isinstance(expr, Const):
             return Value(expr.dtype, 1, (), {(): constant(expr.value, expr.dtype)})
+        level = self.level_of(expr)
+        if level is None:
+            return self._value(expr)
         key = (expr, self.first_lane)
-        for level in self.known:
-            if key in level:
-                return level[key]
-        found = self._value(expr)
-        if self.selected is None and not self._changes(expr):
-            self.known[-1][key] = found
-        return found
+        if key not in self.known[level]:
+            with self.at_level(level):
+                self.known[level][key] = self._value(expr)
+        return self.known[level][key]
 
-    def _changes(self, expr: Expr) -> bool:
+    @contextmanager
+    def at_level(self, level: int) -> Iterator[None]:
+        """What is emitted within stands at the end of what is there at that depth of loops."""
+        lines, self.lines = self.lines, self.levels[level]
+        yield
+        self.lines = lines
+
+    def level_of(self, expr: Expr) -> int | None:
+        """The depth of loops that `expr` depends on, None if it must be computed where it stands."""
         match expr:
-            case Load(array, index):
-                return array in self.written or any(map(self._changes, index))
-            case Call(_, args):
-                return any(map(self._changes, args))
+            case AxisValue(name):
+                return self.axis_levels.get(name, 0)
+            case Load(array, index, checked):
+                if checked or array in self.written and array not in self.registers:
+                    return None
+                return self.deepest(index, self.register_levels.get(array, 0))
+            case Call(op, args):
+                return self.deepest(args, 0)
             case _:
-                return False
+                return 0
+
+    def deepest(self, parts: tuple[Expr, ...], least: int) -> int | None:
+        """The largest level of `parts`, at least `least`."""
+        for part in parts:
+            level = self.level_of(part)
+            if level is None:
+                return None
+            least = max(least, level)
+        return least
 
     def _value(self, expr: Expr) -> Value:
         match expr:
@@ -234,30 +258,53 @@ class Expressions(Function):
 
     # ---- memory
 
-    def offset(self, array: str, index: list[Value]) -> Value:
-        """The position of an element, counted in elements."""
-        shape = self.arrays[array].shape
-        total = Value(I64, 1, (), {(): "0"})
-        for k, part in enumerate(index):
-            step = Value(I64, 1, (), {(): self.size(size_product(shape[k + 1 :]))})
-            total = self.combine("add", total, self.combine("mul", part, step))
-        return total
-
-    def pointers(self, array: str, offset: Value) -> Value:
-        """The address of every copy (a vector of addresses for a gather)."""
-        self.used_arrays[array] = None
-        element, counter = MEMORY[self.arrays[array].dtype], vector(I64, offset.lanes)
-        refs = {at: self.emit(f"getelementptr inbounds {element}, ptr %a.{array}, {counter} {ref}") for at, ref in offset.refs.items()}
-        return offset._replace(refs=refs)
-
     def address(self, array: str, index: tuple[Expr, ...]) -> tuple[bool, Value]:
-        """Whether the access is contiguous along the lanes, and the addresses."""
+        """Whether the access is contiguous along the lanes, and the addresses (vectors of them for a gather)."""
         varying = {name for name, value in self.registers.items() if value.lanes > 1}
         neighbours = bool(self.vector_axis) and contiguous(index, self.vector_axis, varying)
         outer, self.first_lane = self.first_lane, self.first_lane or neighbours
-        pointers = self.pointers(array, self.offset(array, [self.value(part) for part in index]))
+        pointers = self.pointers(array, index)
         self.first_lane = outer
         return neighbours and not outer, pointers
+
+    def pointers(self, array: str, index: tuple[Expr, ...]) -> Value:
+        """The addresses of elements; each part of the offset is added at the depth of loops where it changes."""
+        self.used_arrays[array] = None
+        shape = self.arrays[array].shape
+        terms: dict[int, list[Expr]] = {}
+        here = len(self.levels) - 1
+        for k, part in enumerate(index):
+            step = size_product(shape[k + 1 :])
+            term = part if step == 1 else Call("mul", (part, Const(step, I64) if isinstance(step, int) else SizeValue(step)))
+            level = self.level_of(term)
+            terms.setdefault(here if level is None else level, []).append(term)
+        pointer = Value("ptr", 1, (), {(): f"%a.{array}"})
+        passed: tuple[Expr, ...] = ()
+        for level in sorted(terms):
+            offset = terms[level][0] if len(terms[level]) == 1 else Call("add", tuple(terms[level]))
+            if offset == Const(0, I64):
+                continue
+            passed = (*passed, offset)
+            key = (array, passed, self.first_lane)
+            if self.level_of(offset) is None:
+                pointer = self.moved(array, pointer, offset)
+                continue
+            if key not in self.known[level]:
+                with self.at_level(level):
+                    self.known[level][key] = self.moved(array, pointer, offset)
+            pointer = self.known[level][key]
+        return pointer
+
+    def moved(self, array: str, pointer: Value, offset: Expr) -> Value:
+        """`pointer` moved by `offset` elements."""
+        value = self.value(offset)
+        axes, lanes = self.joined(pointer, value), max(pointer.lanes, value.lanes)
+        element, refs = MEMORY[self.arrays[array].dtype], {}
+        for at in self.coordinates(axes):
+            kind, counter = vector("ptr", pointer.lanes), vector(I64, value.lanes)
+            text = f"getelementptr inbounds {element}, {kind} {pointer.ref(at)}, {counter} {value.ref(at)}"
+            refs[tuple(at.values())] = self.emit(text)
+        return Value("ptr", lanes, axes, refs)
 
     def inside(self, array: str, index: tuple[Expr, ...]) -> Value | None:
         """Which lanes are within the array; those that are not, but are needed, set the status."""

@@ -1,7 +1,7 @@
 """From IR text to machine code in memory: targets, LLVM's passes, object code, and what keeps it alive.
 
-The optimiser runs without loop vectorisation, SLP and unrolling: the schedule has done all that, and they would cost more time
-than the rest together.
+The optimiser inlines, promotes registers and cleans up, no more: loops are already vectorised and unrolled and their invariants
+outside, and a standard pipeline would take longer than everything else together.
 """
 
 from __future__ import annotations
@@ -73,10 +73,12 @@ def _optimized(text: str, target: Target, level: int) -> llvm.ModuleRef:
     module = llvm.parse_assembly(text)
     machine = _machine(target, level)
     module.triple, module.data_layout = target.triple, str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = options.loop_interleaving = False
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level)))
     return module
 
 

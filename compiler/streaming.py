@@ -1,0 +1,145 @@
+"""Which long axis is cut into tiles, and which statements run in the same pass over it.
+
+Statements that carry the streamed axis run tile by tile; what they pass to one another in the same iteration exists only for the
+length of a tile.  A statement that needs a finished reduction over the axis, or other elements than its own, waits for the next
+stage; statements without the axis run between the passes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .alignment import all_axes, loads
+from .index import Assign, AxisValue, Load, Reduce
+from .loops import Schedule, Stream
+from .types import DTYPES, ArrayType, Size, evaluate, names, product
+
+TYPICAL = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What runs before a pass over the streamed axis, and the pass itself."""
+
+    before: list[Assign]
+    streamed: list[Assign]
+
+
+def streamed_axis(statements: Sequence[Assign], unrolled: frozenset[str], arrays: Mapping[str, ArrayType],
+                  hint: Mapping[str, int]) -> str | None:
+    """The loop along which most elements lie; named sizes count as `hint` says, or as 100."""
+    weights: dict[str, float] = {}
+    seen: set[tuple[str, str]] = set()
+    for statement in statements:
+        sizes = {axis.name: axis.size for axis in all_axes(statement)}
+        own = Load(statement.target, tuple(AxisValue(axis.name) for axis in statement.axes))
+        for load in (own, *loads(statement)):
+            for part, size in zip(load.index, arrays[load.array].shape if statement.at is None else (), strict=False):
+                if isinstance(part, AxisValue) and sizes.get(part.name) == size and isinstance(size, Size):
+                    if part.name not in unrolled and (load.array, part.name) not in seen:
+                        seen.add((load.array, part.name))
+                        weights[part.name] = weights.get(part.name, 0) + _elements(arrays[load.array], hint)
+    return max(weights, key=lambda axis: weights[axis]) if weights else None
+
+
+def _elements(type_: ArrayType, hint: Mapping[str, int]) -> float:
+    total = 1.0
+    for size in type_.shape:
+        total *= max(1, evaluate(size, {name: hint.get(name, TYPICAL) for name in names(size)}))
+    return total
+
+
+def carries(statement: Assign, axis: str) -> bool:
+    """Whether a pass over `axis` can run the statement tile by tile; a scatter must combine what it writes."""
+    return any(own.name == axis for own in all_axes(statement)) and (statement.at is None or statement.accumulate is not None)
+
+
+def position(statement: Assign, axis: str) -> int | None:
+    """Which axis of the target the streamed one is; None if it is reduced (or scattered)."""
+    if statement.at is not None:
+        return None
+    return next((k for k, own in enumerate(statement.axes) if own.name == axis), None)
+
+
+def collects(statement: Assign) -> str | None:
+    """The operation that combines what the tiles give to a statement whose target does not keep the streamed axis."""
+    return statement.accumulate if statement.at is not None else statement.value.op if isinstance(statement.value, Reduce) else None
+
+
+def stages(statements: Sequence[Assign], axis: str) -> tuple[list[Stage], frozenset[str]]:
+    """The passes over `axis`, and the targets along it that are needed whole, beyond their pass."""
+    makers = {statement.target: statement for statement in statements}
+    when: dict[str, int] = {}
+    whole: set[str] = set()
+    for statement in statements:
+        stage = 0
+        streamed = carries(statement, axis)
+        for load in loads(statement):
+            maker = makers.get(load.array)
+            if maker is None or maker.target not in when:
+                continue
+            if not carries(maker, axis):
+                stage = max(stage, when[maker.target])
+                continue
+            at = position(maker, axis)
+            if at is not None and streamed and load.index[at] == AxisValue(axis):
+                stage = max(stage, when[maker.target])
+            else:
+                stage = max(stage, when[maker.target] + 1)
+                if at is not None:
+                    whole.add(maker.target)
+        when[statement.target] = stage
+    for statement in statements:
+        for load in loads(statement):
+            maker = makers.get(load.array)
+            if maker is not None and position(maker, axis) is not None and when[maker.target] < when[statement.target]:
+                whole.add(maker.target)
+    found = [Stage([], []) for _ in range(max(when.values(), default=-1) + 1)]
+    for statement in statements:
+        stage_of = found[when[statement.target]]
+        (stage_of.streamed if carries(statement, axis) else stage_of.before).append(statement)
+    return found, frozenset(whole)
+
+
+def plan_streams(schedule: Schedule, numbers: Mapping[str, int]) -> tuple[dict[str, int], int]:
+    """`numbers` with the sizes of tiles and leaves added, and the bytes of scratch memory for partial results."""
+    known, scratch = dict(numbers), 0
+    for action in schedule.actions:
+        if isinstance(action, Stream):
+            length = evaluate(action.length, known)
+            row = sum(_bytes(type_, known) for type_ in action.rows)
+            partial = sum(_bytes(schedule.arrays[name], known) + 64 for name in action.partial)
+            tile = tile_rows(row, length, second_level_cache())
+            leaf = leaf_rows(tile, row, partial)
+            known[f"{action.name}.tile"], known[f"{action.name}.leaf"] = tile, leaf
+            depth = (-(-length // leaf)).bit_length()
+            scratch = max(scratch, depth * (partial + 8 * len(schedule.arrays) + 64))
+    return known, scratch
+
+
+def _bytes(type_: ArrayType, numbers: Mapping[str, int]) -> int:
+    return evaluate(product(type_.shape), numbers) * DTYPES[type_.dtype].itemsize
+
+
+def tile_rows(row_bytes: int, length: int, cache: int) -> int:
+    """Rows of a tile: as many as half of `cache` holds, in multiples of 32; all if they fit."""
+    rows = max(32, cache // 2 // max(1, row_bytes) // 32 * 32)
+    return max(1, min(rows, length))
+
+
+def leaf_rows(rows: int, row_bytes: int, partial_bytes: int) -> int:
+    """Rows that are summed one tile after the other before pairwise summation begins: enough that combining partial results
+    costs little beside reading the data."""
+    return rows * max(1, -(-16 * partial_bytes // max(1, rows * row_bytes)))
+
+
+@lru_cache(maxsize=1)
+def second_level_cache() -> int:
+    """Its size in bytes; 256 KiB where the system does not say."""
+    try:
+        return max(2**17, os.sysconf("SC_LEVEL2_CACHE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return 2**18
