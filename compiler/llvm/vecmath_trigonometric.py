@@ -73,14 +73,13 @@ def negated_in_upper_half(b: Builder, y: Value, quadrant: Value) -> Value:
 def sin_from(b: Builder, at: Reduced) -> Value:
     r, r_tail = sine(b, at)
     head, head_tail = cosine(b, at)
-    sin_r = b.copysign(r + r_tail, r)  # keeps sin(-0.0) = -0.0
-    return negated_in_upper_half(b, b.select(odd(b, at.quadrant), head + head_tail, sin_r), at.quadrant)
+    return negated_in_upper_half(b, b.select(odd(b, at.quadrant), head + head_tail, r + r_tail), at.quadrant)
 
 
 def cos_from(b: Builder, at: Reduced) -> Value:
     r, r_tail = sine(b, at)
     head, head_tail = cosine(b, at)
-    chosen = b.select(odd(b, at.quadrant), b.copysign(r + r_tail, r), head + head_tail)
+    chosen = b.select(odd(b, at.quadrant), r + r_tail, head + head_tail)
     return negated_in_upper_half(b, chosen, at.quadrant + 1)
 
 
@@ -89,7 +88,6 @@ def tan_from(b: Builder, at: Reduced) -> Value:
     r, r_tail = sine(b, at)
     c, c_tail = b.fast_two_sum(*cosine(b, at))
     s, s_tail = b.fast_two_sum(r, r_tail)
-    s = b.copysign(s, r)
     swap = odd(b, at.quadrant)
     top, top_tail = b.select(swap, -c, s), b.select(swap, -c_tail, s_tail)
     bottom, bottom_tail = b.select(swap, s, c), b.select(swap, s_tail, c_tail)
@@ -163,9 +161,14 @@ def huge(b: Builder, x: Value) -> Value:
     return ~(b.abs(x) <= LIMIT[b.dtype])
 
 
+def keeping_zero(b: Builder, x: Value, result: Value) -> Value:
+    """The result, with f(-0.0) = -0.0."""
+    return b.select(x.equals(0.0), x, result)
+
+
 @function("sin")
 def sin(b: Builder, x: Value) -> Value:
-    return b.redo_lanes(huge(b, x), sin_from(b, reduce(b, x)), "sin.huge", x)
+    return b.redo_lanes(huge(b, x), keeping_zero(b, x, sin_from(b, reduce(b, x))), "sin.huge", x)
 
 
 @function("cos")
@@ -175,4 +178,4 @@ def cos(b: Builder, x: Value) -> Value:
 
 @function("tan")
 def tan(b: Builder, x: Value) -> Value:
-    return b.redo_lanes(huge(b, x), tan_from(b, reduce(b, x)), "tan.huge", x)
+    return b.redo_lanes(huge(b, x), keeping_zero(b, x, tan_from(b, reduce(b, x))), "tan.huge", x)
