@@ -22,6 +22,7 @@ from .expression import FUNCTIONS as _FUNCTIONS
 from .expression import Expr
 from .function import Function
 from .graph import Graph
+from .just_in_time import jit
 from .parser import parse
 from .tracing import from_function
 
@@ -29,7 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "ParseError", "ShapeError",
-    "SymgradError", "compile", "from_function", "matrix", "parse", "scalar", "tensor", "vector",
+    "SymgradError", "compile", "from_function", "jit", "matrix", "parse", "scalar", "tensor", "vector",
 ]  # fmt: skip
 
 

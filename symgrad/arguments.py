@@ -21,7 +21,7 @@ from .graph import Node
 from .trees import Tree, is_tree, leaves, matching
 
 Array = np.ndarray[Any, Any]
-_SHORT = {dtype: name for name, dtype in DTYPES.items()}
+DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def _advice(dtype: np.dtype[Any], wanted: str) -> str:
 
 def describe(array: Array) -> str:
     """The type of an array as symgrad writes types: ``f64[3, 2]``."""
-    dtype = _SHORT.get(array.dtype.newbyteorder("="), "text" if array.dtype.kind in "US" else str(array.dtype))
+    dtype = DTYPE_NAMES.get(array.dtype.newbyteorder("="), "text" if array.dtype.kind in "US" else str(array.dtype))
     return f"{dtype}[{', '.join(map(str, array.shape))}]" if array.ndim else dtype
 
 

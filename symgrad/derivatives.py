@@ -12,7 +12,7 @@ from .rewrite.canonical import canonicalise
 
 def gradients(y: Node, wrt: Sequence[Node]) -> list[Node]:
     """The gradient of the scalar `y` with the shape of each of `wrt`.  Raises ShapeError, NotDifferentiable."""
-    return canonicalise([g.node for g in gradient(*canonicalise([y]), wrt)])
+    return canonicalise([g.node for g in gradient(canonicalise([y])[0], wrt)])
 
 
 def jacobians(outputs: Sequence[Node], wrt: Sequence[Node]) -> list[Node]:
