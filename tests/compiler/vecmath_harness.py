@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import llvmlite.binding as llvm
+import mpmath
 import numpy as np
-from numpy.typing import NDArray
 from symgrad.compiler.llvm.vecmath import FUNCTIONS, definitions
 from symgrad.compiler.llvm.vecmath_builder import FLOAT
 
-Array = NDArray[np.floating]
-DTYPES = {"f64": np.float64, "f32": np.float32}
+from tests.compiler.vecmath_reference import DTYPES, ROWS, Array, Points, Row
 
 
 def loop(name: str, dtype: str, lanes: int) -> str:
@@ -88,3 +89,66 @@ def apply(name: str, dtype: str, lanes: int, *arguments: Array) -> Array:
         _, run = compiled(name, dtype, lanes)
         run(*(a.ctypes.data for a in inputs), out.ctypes.data, padded)
     return out[:n]
+
+
+def ulp(size: Array, dtype: str) -> Array:
+    """The distance between the `dtype` numbers around |size|."""
+    digits, least = (53, -1074) if dtype == "f64" else (24, -149)
+    exponent = np.frexp(np.abs(size))[1]
+    return np.ldexp(np.longdouble(1), np.maximum(exponent - digits, least))
+
+
+def exact_values(row: Row, xs: Points) -> list[Any]:
+    """The function by mpmath, in 50 digits; None outside its domain or far beyond the range of floats."""
+    values = []
+    with mpmath.workdps(50):
+        for arguments in zip(*xs, strict=True):
+            try:
+                y = row.exact(*(mpmath.mpf(float(x)) for x in arguments))
+            except (ValueError, ZeroDivisionError, OverflowError):
+                y = None
+            values.append(None if isinstance(y, mpmath.mpc) else y)
+    return values
+
+
+def as_long_double(value: Any) -> np.longdouble:
+    """An mpmath number to about 20 digits; NaN for None."""
+    if value is None:
+        return np.longdouble("nan")
+    if not mpmath.isfinite(value) or abs(value) > mpmath.mpf(10) ** 320 or abs(value) < mpmath.mpf(10) ** -340:
+        return np.longdouble(float(value))
+    return np.longdouble(mpmath.nstr(value, 25, min_fixed=0, max_fixed=0))
+
+
+def errors(row: Row, dtype: str, xs: Points, y: Array, expected: Array) -> Array:
+    """Errors in ulps of long double values; infinite for a wrong NaN or infinity, 0 where nothing is expected."""
+    with np.errstate(all="ignore"):
+        size = row.size(expected, *(x.astype(np.longdouble) for x in xs)) if row.size else expected
+        error = np.abs(y.astype(np.longdouble) - expected) / ulp(size, dtype)
+        right = expected.astype(DTYPES[dtype])
+        agree = (y == right) | (np.isnan(y) & np.isnan(expected))
+    return np.where(agree & ~np.isfinite(right), 0, np.where(np.isfinite(error) | agree, error, np.inf))
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The largest error found, in ulps, and where."""
+
+    ulps: float
+    at: tuple[float, ...] = ()
+
+
+def worst(name: str, dtype: str, xs: Points, y: Array, confirm: int = 6) -> Worst:
+    """The largest error of the results y at xs: screened in long double, the `confirm` worst judged by mpmath."""
+    row = ROWS[name]
+    if row.screen is not None:
+        with np.errstate(all="ignore"):
+            screened = errors(row, dtype, xs, y, row.screen(*(x.astype(np.longdouble) for x in xs)))
+        chosen = np.argsort(-screened, kind="stable")[:confirm]
+        xs, y = tuple(x[chosen] for x in xs), y[chosen]
+    exact = exact_values(row, xs)
+    known = np.array([value is not None for value in exact], bool)
+    error = errors(row, dtype, xs, y, np.array([as_long_double(value) for value in exact], np.longdouble))
+    error = np.where(known, error, 0)
+    i = int(np.argmax(error))
+    return Worst(float(error[i]), tuple(float(x[i]) for x in xs))
