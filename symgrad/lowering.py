@@ -15,11 +15,12 @@ import numpy as np
 
 from .compiler.index import Assign, Call, Const, Extern, Load, Program, Reduce, SizeValue, Statement
 from .compiler.index import Expr as Element_
-from .compiler.types import ArrayType
+from .compiler.types import ArrayType, names
 from .errors import SymgradError
 from .expression import Expr, constant_value
 from .graph import Node, node, postorder
 from .indexing import Element, Operand, Routine, axes_of, values
+from .specialise import size_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ def lower(roots: Sequence[Node], inputs: Sequence[Node]) -> Lowered:
         outputs.append(name)
     position = {root: k for k, root in enumerate(dict.fromkeys(roots))}
     parameters = [(operands[x].name, x.type) for x in (*inputs, *constants)]
-    program = Program(tuple(parameters), _needed(statements, outputs), tuple(outputs))
+    shown = {n for _, type_ in parameters for size in type_.shape for n in names(size)}
+    told = tuple(n for n in size_names(roots) if n not in shown)
+    program = Program(tuple(parameters), _needed(statements, outputs), tuple(outputs), told)
     return Lowered(program, tuple(map(constant_value, constants)), tuple(position[root] for root in roots))
 
 
