@@ -198,25 +198,20 @@ class Bag:
 
 
 def _distributable(x: Node, labels: Labels, out: Labels) -> bool:
+    """Whether `x` is a sum, over some of whose labels the einsum sums, with an identity in a term.
+
+    Distributed, the identity is substituted away, or it stands outside of the summation instead of in every summand."""
     return x.op.name == "add" and any(k not in out for k in labels) and any(
-        _has_delta(t, labels, out) for t in x.inputs)  # fmt: skip
+        len(t.type.shape) == len(labels) and _has_delta(t) for t in x.inputs)  # fmt: skip
 
 
-def _has_delta(term: Node, labels: Labels, out: Labels) -> bool:
-    _, base = split(term)
-    if base is None or len(base.type.shape) != len(labels):
-        return False
-    if base.op.name == "delta":
-        return True
-    if base.op.name == "mul":
-        return any(i.op.name == "delta" for i in base.inputs)
-    if base.op.name != "einsum":
-        return False
-    inner, kept, _ = base.params
-    position = {k: p for p, k in enumerate(kept)}  # type: ignore[arg-type, var-annotated]
+def _has_delta(term: Node) -> bool:
+    """Whether a canonical term is an identity times other factors."""
+    if term.op.name == "div" and not term.inputs[1].type.shape:
+        term = term.inputs[0]
+    factors = term.inputs if term.op.name == "mul" else (term,)
     return any(
-        i.op.name == "delta" and any(labels[position[k]] not in out for k in ls if k in position)
-        for i, ls in zip(base.inputs, inner, strict=True)  # type: ignore[call-overload]
+        f.op.name == "delta" or (f.op.name == "einsum" and any(i.op.name == "delta" for i in f.inputs)) for f in factors
     )
 
 
@@ -225,13 +220,19 @@ def reduce_einsum(
     free: Sequence[bool],
 ) -> Node:  # fmt: skip
     """The canonical node of an einsum of canonical operands."""
-    for k, (x, ls) in enumerate(zip(operands, labels, strict=True)):
-        c, base = split(x)
-        if base is not None and len(operands) > 1 and _distributable(base, tuple(ls), tuple(out)):
-            return _distributed(operands, labels, out, sizes, dtype, k, c, base)
     bag = fill(operands, labels, out, sizes, dtype, free)
+    if len(bag.factors) + len(bag.deltas) > 1:
+        for k, (x, ls) in enumerate(bag.factors):
+            if _distributable(x, ls, bag.out):
+                return _distributed(bag, k)
+    return _product(bag)
+
+
+def _product(bag: Bag) -> Node:
+    """The product of what is in the bag."""
     from .canonical import Product
 
+    bag.separate()
     total = Product()
     total.number = bag.number
     core = bag.core()
@@ -242,9 +243,9 @@ def reduce_einsum(
     if core:
         for x in core:
             total._put(x, 1)
-        return total.build(ArrayType(dtype, shape), merge=False)
-    scalar = total.build(ArrayType(dtype))
-    return scalar if not out else einsum_node([scalar], [()], out, bag.sizes)
+        return total.build(ArrayType(bag.dtype, shape), merge=False)
+    scalar = total.build(ArrayType(bag.dtype))
+    return scalar if not bag.out else einsum_node([scalar], [()], bag.out, bag.sizes)
 
 
 def fill(
@@ -260,33 +261,31 @@ def fill(
         bag.take(x, tuple(ls), may)
     bag.eliminate()
     bag.collect()
-    bag.separate()
     return bag
 
 
-def _distributed(
-    operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int], sizes: Mapping[int, Dim], dtype: str,
-    k: int, c: Fraction, total: Node,
-) -> Node:  # fmt: skip
+def _distributed(bag: Bag, k: int) -> Node:
+    """The sum of the products with each term of the factor `k` in its place."""
     from .canonical import build_sum
 
+    total, labels = bag.factors[k]
+    one = constant_node(1, bag.dtype)
+    scalars = [*bag.above, *(node(lookup("div"), (one, s)) for s in bag.below)]
+    others = [*bag.factors[:k], *bag.factors[k + 1 :], *bag.deltas]
     terms = []
-    kinds: ArrayType | None = None
     for term in total.inputs:
-        first = len(labels[k]) - len(term.type.shape)
-        own = [*operands[:k], term, *operands[k + 1 :]]
-        known = {**sizes, **dict(zip(labels[k], total.type.shape, strict=True))}
-        used = [*labels[:k], list(labels[k][first:]), *labels[k + 1 :]]
-        if any(n == 1 and known[label] != 1 for label, n in zip(used[k], term.type.shape, strict=True)):
-            spare = max([*known, *(i for ls in labels for i in ls)]) + 1
-            used[k] = [spare + p if n == 1 and known[label] != 1 else label
-                       for p, (label, n) in enumerate(zip(used[k], term.type.shape, strict=True))]  # fmt: skip
-        part = reduce_einsum(own, used, out, known, dtype, [False] * len(own))
-        kinds = part.type if kinds is None else kinds
-        d, base = split(part)
-        terms.append((c * d, base))
-    assert kinds is not None
-    return build_sum(terms, kinds)
+        own = labels[len(labels) - len(term.type.shape) :]
+        sizes = dict(bag.sizes)
+        spare = max(sizes) + 1
+        used = []
+        for label, n in zip(own, term.type.shape, strict=True):
+            broadcast = n == 1 and sizes[label] != 1
+            used.append(spare + len(used) if broadcast else label)
+        pairs = [*((s, ()) for s in scalars), *others, (term, tuple(used))]
+        nodes, places = [x for x, _ in pairs], [ls for _, ls in pairs]
+        c, base = split(reduce_einsum(nodes, places, bag.out, sizes, bag.dtype, [False] * len(nodes)))
+        terms.append((bag.number * c, base))
+    return build_sum(terms, ArrayType(bag.dtype, tuple(bag.sizes[i] for i in bag.out)))
 
 
 def einsum_of_product(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
@@ -320,5 +319,6 @@ def multiply_into_einsum(factors: list[Node], number: Fraction) -> tuple[list[No
     bag = fill(arrays, labels, range(rank), sizes, arrays[0].type.dtype, [len(x.inputs) <= LARGEST for x in arrays])
     if bag.below:
         return factors, number
+    bag.separate()
     core = bag.core() or [einsum_node([constant_node(1, bag.dtype)], [()], bag.out, bag.sizes)]
     return [x for x in factors if not x.type.shape] + bag.above + core, number * bag.number
