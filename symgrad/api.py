@@ -18,6 +18,7 @@ from .formula import Formula, fresh
 from .function import Function
 from .graph import Node
 from .machine import Options
+from .sparse_function import SparseFunction, SparseMatrix
 from .specialise import retyped, size_names
 from .trees import is_tree, leaves, mapped, rebuilt
 
@@ -33,8 +34,9 @@ def compile(
     dtype: str | None = None,
     sizes: Mapping[str, int] | None = None,
     target: Target | None = None,
-) -> Function:
-    """`outputs`, an expression or a structure (list, tuple, dict) of them, as a compiled function.
+) -> Any:
+    """`outputs`, an expression or a structure (list, tuple, dict) of them, as a compiled `Function`; a `SparseMatrix` as a
+    `SparseFunction`.
 
     The function takes the variables `wrt` first and then the other symbols in the order of their declaration, or
     exactly `inputs`.  Symbols are given as such or by name; `wrt` and `inputs` also as a tuple or list; in `inputs`
@@ -46,6 +48,8 @@ def compile(
 
     Several outputs share their work and are given in the structure in which they came.  Raises ArgumentError.
     """
+    if isinstance(outputs, SparseMatrix):
+        return SparseFunction(outputs, Options(target, tuple(sorted((sizes or {}).items()))))
     tree = mapped(lift, outputs) if is_tree(outputs) else lift(outputs)
     exprs = [e for _, e in leaves(tree)]
     if not exprs:

@@ -17,6 +17,7 @@ from .errors import ArgumentError, ShapeError, SymgradError
 from .expression import Expr, cast, check_names, lift, symbol_name, symbols_of
 from .graph import Node, substitute
 from .rewrite.canonical import canonicalise
+from .sparsity import diagonal
 from .trees import leaves, rebuilt
 
 Variables = Any
@@ -107,6 +108,13 @@ def hessian(x: Expr, wrt: Variables = None, other: Variables = None) -> Any:
     n = len(nodes)
     rows = [_wrap(x, blocks[k * n : (k + 1) * n], structure) for k in range(n)]
     return rebuilt(structure, iter(rows))
+
+
+def hessian_diagonal(x: Expr, wrt: Variables = None) -> Expr:
+    """The diagonal of the Hessian of a scalar, in the shape of the variable."""
+    (v,), _ = variables(x, wrt, "hessian_diagonal")
+    result: Expr = _wrap(x, [diagonal(x.node, v)], "")
+    return result
 
 
 def direction(x: Expr, v: Any, like: Node, what: str) -> Expr:

@@ -202,17 +202,36 @@ class Expr:
 
         return grad(self, wrt)
 
-    def jacobian(self, wrt: Any = None) -> Any:
-        """All first derivatives: the axes of the value, then those of the variable."""
+    def jacobian(self, wrt: Any = None, *, sparse: bool = False) -> Any:
+        """All first derivatives: the axes of the value, then those of the variable.
+
+        With `sparse`, a `SparseMatrix` with one row per element of the value and one column per element of the variable (or
+        of all variables of a tuple): its structure follows from the formula, and only its entries are computed."""
+        if sparse:
+            from .sparse_function import sparse_derivative
+
+            return sparse_derivative(self, wrt, "jacobian")
         from .calculus import jacobian
 
         return jacobian(self, wrt)
 
-    def hessian(self, wrt: Any = None, other: Any = None) -> Any:
-        """The second derivatives of a scalar; ``hessian("w", "b")`` is a mixed block, a tuple gives all blocks."""
+    def hessian(self, wrt: Any = None, other: Any = None, *, sparse: bool = False) -> Any:
+        """The second derivatives of a scalar; ``hessian("w", "b")`` is a mixed block, a tuple gives all blocks.
+
+        With `sparse`, a `SparseMatrix` over the elements of the variables (see `jacobian`)."""
+        if sparse:
+            from .sparse_function import sparse_derivative
+
+            return sparse_derivative(self, wrt, "hessian")
         from .calculus import hessian
 
         return hessian(self, wrt, other)
+
+    def hessian_diagonal(self, wrt: Any = None) -> Expr:
+        """The diagonal of the Hessian of a scalar, in the shape of the variable; nothing else is computed."""
+        from .calculus import hessian_diagonal
+
+        return hessian_diagonal(self, wrt)
 
     def hvp(self, wrt: Any, v: Any) -> Any:
         """The Hessian of a scalar times the direction `v` (an expression, or the name of a new symbol)."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import interpreter
 from .arguments import Array, Signature, parameters_of
+from .calculus import Variables, all_symbols, variables
 from .compiler.types import ArrayType, evaluate, named
 from .conditions import conditions
 from .expression import Expr, symbol_name
@@ -22,7 +23,7 @@ from .graph import Node, lookup, node, postorder
 from .machine import Machine, Options
 from .ops.shaping import reshape
 from .rewrite.canonical import canonicalise
-from .sparsity import Entry, Structure, distinct
+from .sparsity import Entry, Structure, distinct, sparse_hessian, sparse_jacobian
 from .specialise import size_names
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ class SparseMatrix:
     def __call__(self, *args: Any, **values: Any) -> scipy.sparse.csc_array:
         """The matrix for values of the symbols, by name or in the order of declaration, computed by NumPy."""
         return SparseFunction(self, None)(*args, **values)
+
+
+def sparse_derivative(x: Expr, wrt: Variables, kind: str) -> SparseMatrix:
+    """The sparse "jacobian" or "hessian" of an expression.  Raises ArgumentError, ShapeError, NotDifferentiable."""
+    nodes, _ = variables(x, wrt, kind)
+    found = sparse_jacobian(x.node, nodes) if kind == "jacobian" else sparse_hessian(x.node, nodes)
+    return SparseMatrix(found, all_symbols(x))
 
 
 def _pattern(e: Entry) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .derivatives import gradients, jacobians
 from .graph import Node, lookup, node, substitute
-from .ops.contraction import einsum_node, label_sizes
+from .ops.contraction import delta, einsum_node, label_sizes
 from .rewrite.canonical import canonicalise
 from .rewrite.terms import constant_node, split
 from .selections import Selection, separate
@@ -210,3 +210,32 @@ def _in_terms_of_variables(entries: Sequence[Entry], selections: Sequence[Select
     return tuple(
         Entry(e.row, e.column, Piece(e.piece.labels, v), e.mirrored) for e, v in zip(entries, values, strict=True)
     )
+
+
+def diagonal(root: Node, variable: Node) -> Node:
+    """The diagonal of the Hessian of the scalar `root`, in the shape of `variable`; nothing off the diagonal is computed."""
+    (block,) = jacobians(gradients(root, [variable]), [variable])
+    rank = len(variable.type.shape)
+    terms = []
+    for p in pieces(block):
+        same = {k: k for k in p.labels}
+        for a, b in zip(p.labels[:rank], p.labels[rank:], strict=True):
+            a, b = _find(same, a), _find(same, b)
+            same[max(a, b)] = min(a, b)
+        own = [_find(same, k) for k in distinct(p.labels)]
+        terms.append(_spread(p.values, own, [_find(same, k) for k in p.labels[:rank]], variable))
+    total = terms[0] if len(terms) == 1 else node(lookup("add"), tuple(terms))
+    return canonicalise([total])[0]
+
+
+def _spread(values: Node, labels: Sequence[int], out: Sequence[int], variable: Node) -> Node:
+    """The diagonal that `values` with these labels have along the axes `out`; repeated labels stand on a diagonal."""
+    if len(set(out)) == len(out):
+        return einsum_node([values], [labels], out, {})
+    fresh, deltas, target = max(out) + 1, [], []
+    for k, n in zip(out, variable.type.shape, strict=True):
+        if k in target:
+            deltas.append((delta(n, variable.type.dtype).node, (k, fresh)))
+            k, fresh = fresh, fresh + 1
+        target.append(k)
+    return einsum_node([values, *(d for d, _ in deltas)], [labels, *(ls for _, ls in deltas)], target, {})
