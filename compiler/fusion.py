@@ -7,7 +7,7 @@ it.  A value that only its own nest reads never reaches memory.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from .alignment import all_axes, loads
 from .index import Assign, AxisValue, Const, Load
@@ -32,8 +32,8 @@ def unrolled_axes(statements: Sequence[Assign]) -> frozenset[str]:
     return frozenset(small)
 
 
-def fuse(statements: Sequence[Assign], unrolled: frozenset[str]) -> list[list[Assign]]:
-    """`statements` in groups, each of which is one nest."""
+def fuse(statements: Sequence[Assign], unrolled: frozenset[str], apart: Container[str] = ()) -> list[list[Assign]]:
+    """`statements` in groups, each of which is one nest; those that define a name in `apart` have nests of their own."""
     groups: list[list[Assign]] = []
     by_loops: dict[frozenset[str], list[int]] = {}
     home: dict[str, tuple[int, Assign]] = {}
@@ -47,10 +47,11 @@ def fuse(statements: Sequence[Assign], unrolled: frozenset[str]) -> list[list[As
                 first = max(first, k if together else k + 1)
         candidates = by_loops.setdefault(loops, [])
         at = bisect_left(candidates, first)
-        if statement.at is not None or at == len(candidates) or len(groups[candidates[at]]) >= GROUP_SIZE:
+        alone = statement.at is not None or statement.target in apart
+        if alone or at == len(candidates) or len(groups[candidates[at]]) >= GROUP_SIZE:
             groups.append([])
             chosen = len(groups) - 1
-            if statement.at is None:
+            if not alone:
                 candidates.append(chosen)
         else:
             chosen = candidates[at]

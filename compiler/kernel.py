@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .blas import GEMM, single_threaded
 from .externs import EXTERNS
 from .index import Program
 from .llvm.jit import Code, Target, assembly, host, object_code, optimized_text
@@ -72,6 +74,7 @@ class Kernel:
         self._types = dict(program.inputs)
         self._computed = [n for n in dict.fromkeys(self.schedule.outputs) if n not in self.schedule.inputs]
         self._temporary = [n for n in self.schedule.arrays if n not in self.schedule.inputs and n not in self._computed]
+        self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
         if target == host():
             self._code = Code(object_code(self._module.text, target), self._module.externs)
             self._entry = _ENTRY(self._code.address(ENTRY))
@@ -131,7 +134,8 @@ class Kernel:
             return 0
 
         answer = _CALLBACK(callback) if self.schedule.routines else None
-        status = self._entry(table.ctypes.data, plan.sizes.ctypes.data, ctypes.cast(answer, ctypes.c_void_p) if answer else None)
+        with single_threaded() if self._uses_blas else nullcontext():
+            status = self._entry(table.ctypes.data, plan.sizes.ctypes.data, ctypes.cast(answer, ctypes.c_void_p) if answer else None)
         if failures:
             raise failures[0]
         if status:

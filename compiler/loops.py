@@ -96,7 +96,35 @@ class Fill:
     prefix: tuple[Expr, ...] = ()
 
 
-Step = Let | Store | Begin | Accumulate | Finish | For | Fill
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A matrix in memory: the index of its first element, the number of elements between two of its rows as they lie in memory, and
+    whether those rows run along the second axis of its role."""
+
+    array: str
+    index: tuple[Expr, ...]
+    leading: Dim
+    transposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """``target (+)= left @ right`` by BLAS where it is large, by the steps `otherwise` where it is not.
+
+    `rows`, `columns` and `inner` are (start, stop) of the axes; `accumulate` adds to what is there."""
+
+    dtype: str
+    rows: tuple[Dim, Dim]
+    columns: tuple[Dim, Dim]
+    inner: tuple[Dim, Dim]
+    target: Matrix
+    left: Matrix
+    right: Matrix
+    accumulate: bool
+    otherwise: tuple[Step, ...]
+
+
+Step = Let | Store | Begin | Accumulate | Finish | For | Fill | Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +175,7 @@ class Stream:
     Nests of the body read the tile's ends as the sizes ``axis.start`` and ``axis.stop``.  `begin` fills the `partial` results with
     neutral elements; the range is halved down to leaves of ``axis.leaf`` rows, and `combine` adds the partial results of the right
     half (named ``….right``) to those of the left.  Tiles have ``axis.tile`` rows.  `rows` are the arrays along the axis that the
-    body reads or writes, by which the tiles are measured.
+    body reads or writes, by which the tiles are measured; a tile has `least` rows or more.
     """
 
     name: str
@@ -158,6 +186,7 @@ class Stream:
     combine: str
     partial: tuple[str, ...]
     rows: tuple[ArrayType, ...]
+    least: int
 
 
 Action = Run | Routine | Repeat | StopUnless | Stream
@@ -231,6 +260,11 @@ def _step(step: Step, pad: str) -> Iterator[str]:
         case Fill(array, value, prefix):
             place = f"[{', '.join(map(print_value, prefix))}]" if prefix else ""
             yield f"{pad}fill {array}{place} = {print_value(value)}"
+        case Product():
+            names = [f"{m.array}{chr(39) * m.transposed}" for m in (step.target, step.left, step.right)]
+            yield f"{pad}{names[0]} {'add' * step.accumulate}= {names[1]} @ {names[2]} by gemm, or if small"
+            for inner in step.otherwise:
+                yield from _step(inner, pad + "  ")
         case For(axis, start, stop, body, lanes, copies):
             shape = " lanes" * (lanes > 1) + (f" {lanes}" if lanes > 1 else "") + (f" copies {copies}" if copies > 1 else "")
             yield f"{pad}for {start} <= {axis} < {stop}{shape}"

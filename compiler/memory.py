@@ -8,7 +8,7 @@ from math import prod
 
 from .alignment import loads_of
 from .index import Expr, Reduce
-from .loops import Accumulate, Action, Fill, For, Let, Nest, Repeat, Routine, Run, Schedule, Step, StopUnless, Store, Stream
+from .loops import Accumulate, Action, Fill, For, Let, Nest, Product, Repeat, Routine, Run, Schedule, Step, StopUnless, Store, Stream
 from .types import DTYPES
 
 ALIGNMENT = 64
@@ -83,6 +83,10 @@ def used_by(step: Step) -> Iterator[str]:
                 yield from _loaded(part)
         case Fill(array):
             yield array
+        case Product():
+            yield from (step.target.array, step.left.array, step.right.array)
+            for inner in step.otherwise:
+                yield from used_by(inner)
         case For(_, _, _, body):
             for inner in body:
                 yield from used_by(inner)

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 
 from .accesses import constant_along, contiguous
 from .alignment import all_axes, body_of, loads_of
+from .blas import MatrixProduct
 from .index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Reduce, SizeValue
-from .loops import Accumulate, Begin, Fill, Finish, For, Let, Nest, Step, Store
+from .loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Product, Step, Store
 from .ranges import within
 from .scalars import SCALARS, neutral
 from .types import ArrayType, Dim
@@ -30,13 +31,14 @@ BYTES = {"f64": 8, "f32": 4, "i64": 8, "bool": 1}
 class Context:
     """What the statements of a nest stand in.
 
-    `arrays` are the types by the names that statements use, `places` where in memory those arrays are (an array of the schedule and
+    `arrays` are the types by the names that statements use, `memory` those of the schedule's arrays, `places` where in memory those arrays are (an array of the schedule and
     leading indices), `unrolled` the axes of constant size that have no loop, `stored` the targets that others read from memory.
     In a tile, `bounds` are the ends of the streamed loop, `shifted` the arrays that exist for one tile only (which of their axes
-    begins where), and `partial` the results that other tiles add to.
+    begins where), and `partial` the results that other tiles add to.  `products` are the statements that BLAS could do.
     """
 
     arrays: Mapping[str, ArrayType]
+    memory: Mapping[str, ArrayType]
     places: Mapping[str, Place]
     unrolled: frozenset[str]
     vector_bytes: int
@@ -44,6 +46,7 @@ class Context:
     bounds: Mapping[str, tuple[Dim, Dim]] = field(default_factory=dict)
     shifted: Mapping[str, tuple[int, Dim]] = field(default_factory=dict)
     partial: frozenset[str] = frozenset()
+    products: Mapping[str, MatrixProduct] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,10 @@ class Level:
 
 def build_nest(name: str, group: list[Assign], context: Context) -> Nest:
     """The nest that runs the statements of `group`, in their order, in each iteration."""
-    return Nest(name, tuple(_Builder(group, context).steps()))
+    builder = _Builder(group, context)
+    steps = tuple(builder.steps())
+    product = context.products.get(group[0].target)
+    return Nest(name, (builder.product(product, steps),) if product else steps)
 
 
 def loop_axes(statement: Assign, unrolled: frozenset[str]) -> tuple[Axis, ...]:
@@ -218,6 +224,24 @@ class _Builder:
         index = self.in_tile(statement.target, tuple(AxisValue(axis.name) for axis in statement.axes))
         op = statement.value.op if isinstance(statement.value, Reduce) else None
         return Store(array, axes, prefix + index, value, op if collect or statement.target in self.context.partial else None)
+
+    def product(self, product: MatrixProduct, otherwise: tuple[Step, ...]) -> Step:
+        """The same by BLAS where that is quicker."""
+        statement = self.group[0]
+        ends = {axis: self.context.bounds.get(axis, (0, size)) for axis, size in self.axes.items()}
+        target = Load(statement.target, tuple(AxisValue(axis.name) for axis in statement.axes))
+        return Product(
+            statement.type.dtype, ends[product.row], ends[product.column], ends[product.inner],
+            self.matrix(target, product.row, ends), self.matrix(product.left, product.row, ends),
+            self.matrix(product.right, product.inner, ends), statement.target in self.context.partial, otherwise)
+
+    def matrix(self, load: Load, row: str, ends: Mapping[str, tuple[Dim, Dim]]) -> Matrix:
+        """`load` as a matrix whose rows run along `row`."""
+        axes = [part.name for part in load.index if isinstance(part, AxisValue)]
+        buffer, prefix = self.context.places.get(load.array, (load.array, ()))
+        size = self.context.memory[buffer].shape[-1]
+        first = tuple(SizeValue(ends[axis][0]) for axis in axes)
+        return Matrix(buffer, prefix + self.in_tile(load.array, first), size, axes[0] != row)
 
     def in_tile(self, array: str, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """`index` counted from the beginning of the tile where the array has only the tile's length."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .alignment import align, all_axes, loads
+from .blas import MatrixProduct, matrix_product
 from .dependences import all_reads, needed_for, reads, targets, types_defined
 from .fusion import fuse, unrolled_axes
 from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Statement
 from .loops import Action, Fill, Nest, Repeat, Routine, Run, Schedule, StopUnless, Stream
 from .nests import Context, Place, build_nest
 from .scalars import neutral
-from .streaming import collects, position, stages, streamed_axis
+from .streaming import TILE, TILE_OF_PRODUCTS, collects, position, stages, streamed_axis
 from .types import ArrayType, Dim, named, names
 
 
@@ -109,12 +110,17 @@ class _Scheduler:
 
     def plain(self, statements: list[Assign], scope: _Scope, unrolled: frozenset[str], needed: set[str]) -> list[Action]:
         """One nest after the other."""
-        groups = fuse(statements, unrolled)
+        products = self.products(statements, scope, unrolled)
+        groups = fuse(statements, unrolled, products)
         stored = _stored(groups, needed)
         for statement in statements:
             self.give_place(statement, statement.type, scope, stored)
-        context = Context(scope.types, scope.places, unrolled, self.vector_bytes, stored)
+        context = Context(scope.types, self.arrays, scope.places, unrolled, self.vector_bytes, stored, products=products)
         return [self.nest(group, context) for group in groups]
+
+    def products(self, statements: list[Assign], scope: _Scope, unrolled: frozenset[str]) -> dict[str, MatrixProduct]:
+        found = {s.target: matrix_product(s, scope.types, unrolled) for s in statements}
+        return {name: product for name, product in found.items() if product is not None}
 
     def give_place(self, statement: Assign, type_: ArrayType, scope: _Scope, stored: frozenset[str]) -> None:
         if statement.target not in scope.places and (statement.target in stored or statement.at is not None):
@@ -126,7 +132,8 @@ class _Scheduler:
         label = f"{axis}.{self.streams}"
         start, stop, tile = (named(f"{label}.{part}") for part in ("start", "stop", "tile"))
         self.tile_sizes += [f"{label}.tile", f"{label}.leaf"]
-        groups = fuse(statements, unrolled)
+        products = self.products(statements, scope, unrolled)
+        groups = fuse(statements, unrolled, products)
         stored = _stored(groups, needed)
         shifted: dict[str, tuple[int, Dim]] = {}
         rows: dict[str, ArrayType] = {}
@@ -139,12 +146,13 @@ class _Scheduler:
             rows.update(self.along(statement, axis, stored, scope))
         partial = tuple(s.target for s in statements if position(s, axis) is None)
         length = next(own.size for s in statements for own in all_axes(s) if own.name == axis)
-        context = Context(scope.types, scope.places, unrolled, self.vector_bytes, stored, {axis: (start, stop)}, shifted,
-                          frozenset(partial))
+        context = Context(scope.types, self.arrays, scope.places, unrolled, self.vector_bytes, stored, {axis: (start, stop)},
+                          shifted, frozenset(partial), products)
         begin, combine = self.partial_results([s for s in statements if s.target in partial], scope)
         body = tuple(self.nest(group, context) for group in groups)
         places = tuple(scope.places[name][0] for name in partial)
-        return [Stream(label, axis, length, body, begin, combine, places, tuple(rows.values()))]
+        return [Stream(label, axis, length, body, begin, combine, places, tuple(rows.values()),
+                       TILE_OF_PRODUCTS if products else TILE)]
 
     def along(self, statement: Assign, axis: str, stored: frozenset[str], scope: _Scope) -> dict[str, ArrayType]:
         """One row of each array in memory that a statement reads or writes along `axis`."""
@@ -177,7 +185,7 @@ class _Scheduler:
         names_ = f"{len(self.nests)}.begin", f"{len(self.nests) + 1}.combine"
         aligned = align(combined, inner.types)
         unrolled = unrolled_axes(aligned)
-        context = Context(inner.types, inner.places, unrolled, self.vector_bytes, frozenset(s.target for s in aligned))
+        context = Context(inner.types, self.arrays, inner.places, unrolled, self.vector_bytes, frozenset(s.target for s in aligned))
         steps = [step for group in fuse(aligned, unrolled) for step in build_nest("", group, context).body]
         self.nests += [Nest(names_[0], tuple(fills)), Nest(names_[1], tuple(steps))]
         return names_

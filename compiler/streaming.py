@@ -18,6 +18,8 @@ from .loops import Schedule, Stream
 from .types import DTYPES, ArrayType, Size, evaluate, names, product
 
 TYPICAL = 100
+TILE, TILE_OF_PRODUCTS = 32, 256
+"""Least rows of a tile; matrix products lose less by leaving the cache than by being thin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def plan_streams(schedule: Schedule, numbers: Mapping[str, int]) -> tuple[dict[s
             length = evaluate(action.length, known)
             row = sum(_bytes(type_, known) for type_ in action.rows)
             partial = sum(_bytes(schedule.arrays[name], known) + 64 for name in action.partial)
-            tile = tile_rows(row, length, second_level_cache())
+            tile = tile_rows(row, length, action.least, second_level_cache())
             leaf = leaf_rows(tile, row, partial)
             known[f"{action.name}.tile"], known[f"{action.name}.leaf"] = tile, leaf
             depth = (-(-length // leaf)).bit_length()
@@ -124,9 +126,9 @@ def _bytes(type_: ArrayType, numbers: Mapping[str, int]) -> int:
     return evaluate(product(type_.shape), numbers) * DTYPES[type_.dtype].itemsize
 
 
-def tile_rows(row_bytes: int, length: int, cache: int) -> int:
-    """Rows of a tile: as many as half of `cache` holds, in multiples of 32; all if they fit."""
-    rows = max(32, cache // 2 // max(1, row_bytes) // 32 * 32)
+def tile_rows(row_bytes: int, length: int, least: int, cache: int) -> int:
+    """Rows of a tile: as many as half of `cache` holds, in multiples of 32, but `least`; all if they fit."""
+    rows = max(least, cache // 2 // max(1, row_bytes) // 32 * 32)
     return max(1, min(rows, length))
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import assert_never
 
+from ..blas import GEMM, SMALLEST_PRODUCT
 from ..index import Const
-from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Nest, Step, Store
+from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Nest, Product, Step, Store
 from ..scalars import neutral
 from ..types import ArrayType, product
 from .builder import BYTES, MEMORY, SCALAR, Value, constant, vector
@@ -68,6 +70,8 @@ class NestEmitter(Expressions):
                     self.loop(step)
                 case Fill():
                     self.fill(step)
+                case Product():
+                    self.product(step)
                 case _:
                     assert_never(step)
 
@@ -113,6 +117,55 @@ class NestEmitter(Expressions):
         self.do(f"store {element} {constant(step.value.value, type_.dtype)}, ptr {place}")
         self.end_loop(label, count, 1, 1, "0")
         self.close()
+
+    def product(self, step: Product) -> None:
+        """A branch on the number of multiplications: a call of gemm, or the steps."""
+        m, n, k = (self.size(stop - start) for start, stop in (step.rows, step.columns, step.inner))
+        work = self.emit(f"mul i64 {self.emit(f'mul i64 {m}, {n}')}, {k}")
+        large = self.emit(f"icmp sge i64 {work}, {SMALLEST_PRODUCT}")
+        for size in (m, n, k, *(self.size(x.leading) for x in (step.target, step.left, step.right))):
+            large = self.emit(f"and i1 {large}, {self.emit(f'icmp slt i64 {size}, {2**31}')}")
+        self.labels += 1
+        label = self.labels
+        self.open()
+        self.do(f"br i1 {large}, label %call{label}, label %own{label}")
+        self.label(f"call{label}")
+        self.open()
+        self.gemm(step, m, n, k)
+        self.close()
+        self.do(f"br label %joined{label}")
+        self.label(f"own{label}")
+        self.open()
+        self.steps_of(step.otherwise)
+        self.close()
+        self.do(f"br label %joined{label}")
+        self.label(f"joined{label}")
+        self.close()
+
+    def gemm(self, step: Product, m: str, n: str, k: str) -> None:
+        """The call, in which every row-major matrix is the transpose of a column-major one."""
+        left, right = step.left, step.right
+        if step.target.transposed:
+            m, n = n, m
+            left = replace(step.right, transposed=not step.right.transposed)
+            right = replace(step.left, transposed=not step.left.transposed)
+        scalar = SCALAR[step.dtype]
+        row = GEMM[step.dtype]
+        name = f"{row.module}.{row.symbol}"
+        self.externs[name] = row
+        one, beta = constant(1, step.dtype), constant(int(step.accumulate), step.dtype)
+        places = [self.pointers(x.array, x.index).refs[()] for x in (right, left, step.target)]
+        leading = [self.integer(self.size(x.leading)) for x in (right, left, step.target)]
+        flags = ["@blas.transposed" if x.transposed else "@blas.plain" for x in (right, left)]
+        sizes = [self.integer(size) for size in (n, m, k)]
+        factors = [self.allocate(scalar, value) for value in (one, beta)]
+        arguments = [*flags, *sizes, factors[0], places[0], leading[0], places[1], leading[1], factors[1], places[2], leading[2]]
+        self.do(f'call void @"{name}"({", ".join(f"ptr {x}" for x in arguments)})')
+
+    def integer(self, ref: str) -> str:
+        """The address of a 32-bit copy of an i64; a leading size of 0 counts as 1."""
+        least = self.emit(f"call i64 @llvm.smax.i64(i64 {ref}, i64 1)")
+        return self.allocate("i32", self.emit(f"trunc i64 {least} to i32"))
 
     # ---- accumulators
 
@@ -269,6 +322,9 @@ def _written(body: tuple[Step, ...]) -> set[str]:
         step = pending.pop()
         if isinstance(step, Store | Fill):
             found.add(step.array)
+        elif isinstance(step, Product):
+            found.add(step.target.array)
+            pending += step.otherwise
         elif isinstance(step, For):
             pending += step.body
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..blas import GEMM
 from ..loops import Schedule, Stream
 from ..scalars import SCALARS, Extern
 from .builder import SCALAR, vector
@@ -44,6 +45,8 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
         externs |= emitter.externs
     parts += [StreamEmitter(schedule, nests, action).text() for action in schedule.actions if isinstance(action, Stream)]
     parts.append(EntryEmitter(schedule, nests).text())
+    if any(row in GEMM.values() for row in externs.values()):
+        parts.append('@blas.plain = private constant [2 x i8] c"N\\00"\n@blas.transposed = private constant [2 x i8] c"T\\00"')
     parts += [_declaration(name, row) for name, row in externs.items()]
     parts += [_outlined(*need) for need in sorted(outlined)]
     integer = [INTEGER_FUNCTIONS[name](lanes) for name, dtype, lanes in sorted(mathematics) if dtype == "i64"]
@@ -53,6 +56,8 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
 
 
 def _declaration(name: str, row: Extern) -> str:
+    if row in GEMM.values():
+        return f'declare void @"{name}"({", ".join(["ptr"] * row.arity)})'
     return f'declare double @"{name}"({"double, " * row.arity}i32)'
 
 
