@@ -18,6 +18,7 @@ from .formula import Formula, fresh
 from .function import Function
 from .graph import Node
 from .machine import Options
+from .rewrite.canonical import canonicalise
 from .sparse_function import SparseFunction, SparseMatrix
 from .specialise import retyped, size_names
 from .trees import is_tree, leaves, mapped, rebuilt
@@ -151,17 +152,20 @@ def _in_dtype(nodes: list[Node], arguments: list[Parameter], dtype: str | None) 
 
 
 def evaluate(expr: Expr, *args: Any, **keywords: Any) -> Any:
-    """The value of `expr` for values of its symbols, in the order of declaration or by name, computed by NumPy.
+    """The value of `expr` for values of its symbols, in the order of declaration or by name, computed by NumPy in its stable
+    form.
+
 
     Arguments are checked and results given as compiled functions do."""
     symbols = list(_symbols([expr]).values())
     signature = Signature(parameters_of(symbols), conditions([expr.node]), tuple(size_names([expr.node])))
     arrays = signature.arrays(signature.values(args, keywords))
-    if not any(a.ndim for a in arrays) or not signature.scalar or not elementwise([expr.node]):
-        (result,) = interpreter.run([expr.node], dict(zip(symbols, arrays, strict=True)), signature.sizes(arrays))
+    stable = canonicalise([expr.node])
+    if not any(a.ndim for a in arrays) or not signature.scalar or not elementwise(stable):
+        (result,) = interpreter.run(stable, dict(zip(symbols, arrays, strict=True)), signature.sizes(arrays))
         return np.array(result) if result.ndim else result.item()
     points = spread(signature.labels, arrays)
-    roots, fresh = over_points([expr.node], symbols, points.many)
+    roots, fresh = over_points(stable, symbols, points.many)
     (result,) = interpreter.run(roots, dict(zip(fresh, points.arrays, strict=True)), {"points": points.count})
     return np.array(result).reshape(points.shape)
 
