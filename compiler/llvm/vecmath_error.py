@@ -1,14 +1,23 @@
 """erf and erfc.
 
-erf x = x + x q(x**2) up to 1.  Beyond, erfc x = exp(-x**2) w(t)/(1 + 2 x) with t = (x - 3)/(x + 3), which one
-polynomial covers for all x (Schonfelder, *Math. Comp.* 32, 1978); x**2, w and the quotient carry their errors.
+erf x = x + x q(x**2) up to 1, then 1 - exp(-x**2) p(1/(x + 2)).  erfc needs all its digits in the tail:
+erfc x = exp(-x**2) w(t)/(1 + 2 x) with t = (x - 3)/(x + 3), which one polynomial covers for all x (Schonfelder, *Math.
+Comp.* 32, 1978), and x**2, w and the quotient carry their errors.
 """
 
 from __future__ import annotations
 
 from .vecmath_builder import Builder, Value
-from .vecmath_coefficients import ERF, ERFC, ERFC_AT_3
-from .vecmath_exponential import Reduced, minus_one, power_of_two, reduce, scaled_carefully
+from .vecmath_coefficients import ERF, ERF_TAIL, ERFC, ERFC_AT_3
+from .vecmath_exponential import (
+    Reduced,
+    exp_reduced,
+    minus_one,
+    power_of_two,
+    reduce,
+    scale,
+    scaled_carefully,
+)
 from .vecmath_registry import function, slow_path
 
 ERF_SATURATION = {"f64": 6.0, "f32": 4.0}
@@ -49,8 +58,9 @@ def erf_tail(b: Builder, x: Value) -> Value:
 @function("erf")
 def erf(b: Builder, x: Value) -> Value:
     size = b.at_most(b.abs(x), ERF_SATURATION[b.dtype])
-    at, p = tail(b, size)
-    far = 1.0 - p * power_of_two(b, at.t)
+    t = 1.0 / (size + 2.0)
+    at = reduce(b, -(size * size))
+    far = 1.0 - scale(b, exp_reduced(b, at), at.t) * b.polynomial(t, ERF_TAIL[b.dtype], t * t)
     return b.copysign(b.select(size < 1.0, size + erf_tail(b, size), far), x)
 
 

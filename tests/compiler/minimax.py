@@ -158,6 +158,14 @@ def specifications() -> dict[str, Pair]:
         ),
         # erf x = x + x q(x**2)
         "ERF": Pair(lambda z: mp.erf(root(z)) / root(z) - 1, 0, mpf("1.0001"), (15, 8), lambda z: mpf(1)),
+        # exp(x**2) erfc x, in t = 1/(x + 2), for 1 <= x <= 6 and to the digits that 1 - erfc x needs
+        "ERF_TAIL": Pair(
+            lambda t: mp.exp((1 / t - 2) ** 2) * mp.erfc(1 / t - 2),
+            mpf(1) / 8,
+            mpf(1) / 3,
+            (13, 7),
+            lambda t: mp.exp(-((1 / t - 2) ** 2)),
+        ),
         # exp(x**2) erfc x (1 + 2 x) = ERFC_AT_3 + t q(t), t = (x - 3)/(x + 3)
         "ERFC": Pair(
             lambda t: (erfc_shape(t) - erfc_shape(mpf(0))) / t, mpf("-2.52") / mpf("3.48"), mpf(25) / 31, (22, 12), abs
@@ -173,9 +181,7 @@ def specifications() -> dict[str, Pair]:
         # log gamma x = (x - 1/2) log x - x + log(2 pi)/2 + q(1/x**2)/x
         "STIRLING": Pair(stirling, mpf(10) ** -8, mpf("8.4") ** -2, (9, 0), lambda z: mpf(1)),
         # digamma(zero + v) = v (TRIGAMMA_AT_ZERO + v q(v))
-        "DIGAMMA": Pair(
-            lambda v: (mp.digamma(zero + v) / v - mp.psi(1, zero)) / v, 1 - zero, 2 - zero, (21, 0), abs
-        ),
+        "DIGAMMA": Pair(lambda v: (mp.digamma(zero + v) / v - mp.psi(1, zero)) / v, 1 - zero, 2 - zero, (21, 0), abs),
         # digamma x = log x - 1/(2 x) - z q(z), z = 1/x**2
         "DIGAMMA_SERIES": Pair(digamma_series, mpf(10) ** -8, mpf("8.4") ** -2, (9, 0), lambda z: z),
     }
