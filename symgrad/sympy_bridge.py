@@ -12,6 +12,7 @@ from .compiler.types import names
 from .errors import ArgumentError, ShapeError
 from .expression import Expr, lift
 from .sympy_bridge_reading import Reader, dimension
+from .sympy_bridge_writing import written
 
 if TYPE_CHECKING:
     import sympy
@@ -80,5 +81,20 @@ def _size_names(root: sympy.Basic) -> set[str]:
     return found
 
 
-__all__ = ["from_sympy"]
+def to_sympy(expr: Expr) -> sympy.Basic:
+    """`expr` in SymPy: scalars as expressions, vectors as columns, matrices as matrix expressions, index notation
+    for the rest.
+
+    Numbers that are small fractions or small multiples of pi become exact.  Raises ArgumentError that names an
+    operation without counterpart.
+
+    >>> import symgrad as sg
+    >>> sg.sympy_bridge.to_sympy(sg.parse("sin(x)**2/2"))
+    sin(x)**2/2
+    """
+    result: sympy.Basic = written(expr.node)
+    return result
+
+
+__all__ = ["from_sympy", "to_sympy"]
 _ = (_arrays, _scalars)

@@ -245,6 +245,9 @@ def _explicit(reader: Reader, expr: Any, values: list[Value], parts: list[Part])
         return Value(
             _call("array", nested).astype("f64") if all(map(is_number, entries)) else _call("array", nested), (), kind
         )
+    kinds = {v.kind for v in values}
+    if (kinds == {"column"} and columns == 1) or (kinds == {"row"} and rows == 1):
+        return Value(_call("concatenate", [v.expr for v in values], 0), (), kinds.pop())
     whole = [[_block(v) for v in row] for row in table]
     lines = [_call("concatenate", row, 1) for row in whole]
     return Value(_call("concatenate", lines, 0), (), "matrix")
