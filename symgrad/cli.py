@@ -20,12 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demo() -> int:
-    """Print what the data are."""
-    from .data import load_iris
+    """Print the demo."""
+    from .demo import run
 
-    features, species, names = load_iris()
-    print(f"Fisher's Iris data: {len(features)} flowers, {features.shape[1]} lengths in cm")
-    for k, name in enumerate(names):
-        means = "  ".join(f"{mean:.3f}" for mean in features[species == k].mean(axis=0))
-        print(f"  {name:12} {(species == k).sum()} flowers, mean lengths {means}")
+    run()
     return 0
