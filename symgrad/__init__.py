@@ -24,13 +24,14 @@ from .function import Function
 from .graph import Graph
 from .just_in_time import jit
 from .parser import parse
+from .sympy_bridge import from_sympy
 from .tracing import from_function
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "ParseError", "ShapeError",
-    "SymgradError", "compile", "from_function", "jit", "matrix", "parse", "scalar", "tensor", "vector",
+    "SymgradError", "compile", "from_function", "from_sympy", "jit", "matrix", "parse", "scalar", "tensor", "vector",
 ]  # fmt: skip
 
 
