@@ -17,6 +17,7 @@ from .errors import ArgumentError, ShapeError, SymgradError
 from .expression import Expr, cast, check_names, lift, symbol_name, symbols_of
 from .graph import Node, substitute
 from .rewrite.canonical import canonicalise
+from .simplifier import simplify
 from .sparsity import diagonal
 from .trees import leaves, rebuilt
 
@@ -185,6 +186,23 @@ def replace(x: Expr, values: Mapping[Any, Any]) -> Expr:
     (result,) = substitute([x.node], new)
     kept = [s for s in all_symbols(x) if s not in new]
     return Expr(result, tuple(dict.fromkeys((*kept, *added))))
+
+
+def simplified(x: Expr, method: str | None = None) -> Expr:
+    """The shortest form found of `x`, with its assumptions as text.  Raises ArgumentError for an unknown method."""
+    if method == "sympy":
+        import sympy
+
+        from .sympy_bridge import from_sympy, to_sympy
+
+        found = from_sympy(sympy.simplify(to_sympy(x)), **x.shapes)
+        return Expr(found.node, all_symbols(x))
+    if method is not None:
+        raise ArgumentError(f"simplify: there is no method {method!r}; leave it out or use 'sympy'")
+    result = simplify([x.node])
+    shorter = Expr(result.nodes[0], all_symbols(x), source=x.source)
+    shorter.assumptions = tuple(f"{Expr(node)!r} is {what}" for what, node in result.assumed)
+    return shorter
 
 
 def canonical(x: Expr) -> Expr:

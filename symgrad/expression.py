@@ -65,18 +65,20 @@ class Expr:
     2*x
     """
 
-    __slots__ = ("declared", "node", "source", "weak")
+    __slots__ = ("assumptions", "declared", "node", "source", "weak")
     __array_priority__ = 1000
 
     node: Node
     declared: tuple[Node, ...]
     weak: bool
     source: Source | None
+    assumptions: tuple[str, ...]
 
     def __init__(
         self, node: Node, declared: tuple[Node, ...] = (), *, weak: bool = False, source: Source | None = None
     ) -> None:
         self.node, self.declared, self.weak, self.source = node, declared, weak, source
+        self.assumptions = ()
 
     @property
     def type(self) -> ArrayType:
@@ -256,6 +258,13 @@ class Expr:
         from .calculus import replace
 
         return replace(self, {**(values or {}), **named_values})
+
+    def simplify(self, *, method: str | None = None) -> Expr:
+        """The shortest form found, equal in value wherever this one is finite; ``.assumptions`` of the result says what was taken
+        for granted ("norm(x) is not zero").  ``method="sympy"`` asks SymPy's simplifier (scalars only)."""
+        from .calculus import simplified
+
+        return simplified(self, method)
 
     def canonical(self) -> Expr:
         """The canonical form: equal formulas have the same one, whichever way they were written."""

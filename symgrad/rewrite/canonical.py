@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 from ..compiler.types import ArrayType, is_float
 from ..expression import broadcast_shapes, constant_value
@@ -59,6 +60,12 @@ def canonicalise(roots: Sequence[Node], *, stable: bool = True) -> list[Node]:
 
 def canonical_node(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
     """One step: the canonical form of an operation on canonical inputs."""
+    if x.type.shape and (x.op.partials is not None or x.op.name in ("where", "mask")):
+        slim = tuple(thin(i) for i in inputs)
+        if all(not i.type.shape for i in slim):
+            return _shaped(canonical_node(node(x.op, slim, x.params), slim, free), x.type)
+        if slim != inputs and broadcast_shapes(x.op.name, [i.type for i in slim]) == x.type.shape:
+            inputs = slim
     row = STEPS.get(x.op.name)
     if row is not None:
         return row(x, inputs, free)
@@ -80,16 +87,29 @@ def rebuild(x: Node) -> Node:
 
 def _sum_terms(inputs: Sequence[Node], free: Sequence[bool], signs: Sequence[int]) -> list[tuple[Fraction, Node | None]]:
     terms: list[tuple[Fraction, Node | None]] = []
+    whole = {f for x in inputs if x.op.name in ("mul", "div") for f in _line_factors(x) if f.op.name == "add"}
     for x, may, sign in zip(inputs, free, signs, strict=True):
-        c, base = split(x)
+        c, base = split(thin(x))
         c = c * sign
-        if base is not None and base.op.name == "add" and (may or len(base.inputs) <= SMALL) and (c == ONE or c == -1):
+        if base is not None and base.op.name == "add" and base not in whole and (may or len(base.inputs) <= SMALL) and (c == ONE or c == -1):
             for inner in base.inputs:
                 d, rest = split(inner)
                 terms.append((c * d, rest))
         else:
             terms.append((c, base))
     return terms
+
+
+def _line_factors(x: Node) -> tuple[Node, ...]:
+    above = x.inputs[0] if x.op.name == "div" else x
+    return above.inputs if above.op.name == "mul" else (above,)
+
+
+def thin(x: Node) -> Node:
+    """The scalar that `x` repeats, if it repeats one: where other operands have the shape, the scalar does."""
+    while x.op.name == "einsum" and len(x.inputs) == 1 and not x.inputs[0].type.shape:
+        (x,) = x.inputs
+    return x
 
 
 def build_sum(terms: Sequence[tuple[Fraction, Node | None]], type_: ArrayType) -> Node:
@@ -159,7 +179,7 @@ class Product:
 
     def take(self, x: Node, power: int, may: bool) -> None:
         """Multiplies by ``x**power``; a product or quotient is taken apart if `may` or if it is small."""
-        for f, k in factors_of(x, power, may):
+        for f, k in factors_of(thin(x), power, may):
             value = number_of(f)
             if value is not None and (value or k > 0):
                 self.number *= value**k
@@ -357,12 +377,17 @@ def _of_sizes(x: Node) -> bool:
     return all(i.op.name in ("size", "constant") and not i.type.shape for i in x.inputs)
 
 
-@step("slice")
+@step("slice", "unslice")
 def _slice(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
-    cuts = x.params[0]
-    source = inputs[0].type.shape
-    whole = source[len(source) - len(cuts) :]  # type: ignore[arg-type]
-    if all(first == 0 and step == 1 and n == m for (first, n, step), m in zip(cuts, whole, strict=True)):  # type: ignore[call-overload]
-        return inputs[0]
+    cuts: tuple[Any, ...] = x.params[0]  # type: ignore[assignment]
+    shape = x.type.shape if x.op.name == "unslice" else inputs[0].type.shape
+    whole = shape[len(shape) - len(cuts) :]
+    if all(n == m and ((first == 0 and step == 1) or (first == m - 1 and step == -1))
+           for (first, n, step), m in zip(cuts, whole, strict=True)):  # fmt: skip
+        if all(step == 1 for _, _, step in cuts):
+            return inputs[0]
+        x = node(lookup("slice"), inputs, (cuts,))
     c, base = split(inputs[0])
-    return node(x.op, inputs, x.params) if base is None or c == ONE else scaled(c, node(x.op, (base,), x.params))
+    if base is None or c == ONE:
+        return node(x.op, inputs, x.params)
+    return scaled(c, node(x.op, (base,), x.params))

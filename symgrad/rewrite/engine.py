@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..graph import Node
 from .pattern import Rule
 
 FUEL = 50
-Procedure = Callable[[Node, Callable[[Node], Node]], Node | None]
+Assumed = list[tuple[str, Node]]
+"""What a step took for granted: a property and the node that must have it."""
+Found = Node | tuple[Node, Assumed] | None
 Rebuild = Callable[[Node], Node]
-Trace = Callable[[str, Node, Node], None]
+Procedure = Callable[[Node, Rebuild], Found]
+Trace = Callable[[str, Node, Node, Assumed], None]
 
 
 class RuleSet:
@@ -47,23 +50,24 @@ class RuleSet:
             self._index = index
         return self._index
 
-    def step(self, x: Node, rebuild: Rebuild) -> tuple[str, Node] | None:
-        """The first rule that fires at `x` and its result."""
+    def steps(self, x: Node, rebuild: Rebuild) -> Iterator[tuple[str, Node, Assumed]]:
+        """What each rule makes of `x`, with the rule's name and what it assumes, in the order of the rules."""
         for name, f in self.index().get(x.op.name, ()):
-            result = f(x, rebuild)
-            if result is not None and result is not x:
-                return name, result
-        return None
+            found = f(x, rebuild)
+            if found is not None:
+                result, assumed = found if isinstance(found, tuple) else (found, [])
+                if result is not x:
+                    yield name, result, assumed
 
     def normalise(self, x: Node, rebuild: Rebuild, trace: Trace | None = None) -> Node:
         """`x` rewritten at its root until nothing fires.  Raises RuntimeError with the last rules when fuel runs out."""
         fired: list[str] = []
         for _ in range(FUEL):
-            found = self.step(x, rebuild)
+            found = next(self.steps(x, rebuild), None)
             if found is None:
                 return x
             fired.append(found[0])
             if trace is not None:
-                trace(found[0], x, found[1])
+                trace(found[0], x, found[1], found[2])
             x = found[1]
         raise RuntimeError(f"rule set {self.name} does not settle; last rules: {', '.join(fired[-6:])}")

@@ -37,6 +37,8 @@ class Rule:
     condition: Callable[..., bool] | None = None
     why: str = ""
     exact: bool = True
+    assumes: tuple[str, str] | None = None
+    """What is assumed of which wildcard: ("positive", "x")."""
     _heads: list[frozenset[str]] = field(default_factory=list, repr=False, compare=False)
     _made: list[tuple[Node, Node, dict[str, Node]]] = field(default_factory=list, repr=False, compare=False)
 
@@ -60,8 +62,8 @@ class Rule:
             self._heads.append(frozenset(p.op.name for p in functions + inside))
         return self._heads[0]
 
-    def apply(self, x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
-        """The right side for the first way in which `x` matches the left side, or None."""
+    def apply(self, x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+        """The right side for the first way in which `x` matches the left side, with what it assumes; or None."""
         left, right, wild = self.made()
         if left.op.name in AC and not self.heads() <= heads_of(x):
             return None
@@ -73,7 +75,8 @@ class Rule:
                 if rest:
                     result = rebuild(node(x.op, (*rest, result)))
                 if result.type == x.type:
-                    return result
+                    assumed = [] if self.assumes is None else [(self.assumes[0], bound[wild[self.assumes[1]]])]
+                    return result, assumed
         return None
 
 

@@ -18,6 +18,7 @@ from ..compiler.types import ArrayType, Dim
 from ..graph import Node, lookup, node
 from ..ops.contraction import einsum_node, label_sizes
 from .order import key
+from .symmetry import is_symmetric
 from .terms import ONE, constant_node, number_of, split
 
 LARGEST = 12
@@ -163,6 +164,8 @@ class Bag:
             return [x for x, _ in self.factors]
         if len(self.factors) == 0 and len(self.deltas) == 1 and self.deltas[0][1] == self.out:
             return [self.deltas[0][0]]
+        if len(self.factors) == 1 and not self.deltas and self._turned(self.factors[0], {k: p for p, k in enumerate(self.out)})[1] == self.out:
+            return [self.factors[0][0]]
         return [self._einsum()]
 
     def _elementwise(self) -> bool:
@@ -177,7 +180,8 @@ class Bag:
         def signature(factor: Factor) -> tuple[object, ...]:
             return tuple((0, place[k]) if k in place else (1, -1) for k in factor[1])
 
-        chosen = sorted(self.factors, key=lambda f: (key(f[0]), signature(f)))
+        turned = [self._turned(f, place) for f in self.factors]
+        chosen = sorted(turned, key=lambda f: (key(f[0]), signature(f)))
         groups: list[list[Factor]] = []
         for f in chosen:
             if groups and groups[-1][0][0] is f[0] and signature(groups[-1][0]) == signature(f):
@@ -192,6 +196,14 @@ class Bag:
             candidates = [[f for g in choice for f in g] for choice in product(*(permutations(g) for g in groups))]
         best = min((self._node([*c, *self.deltas]) for c in candidates), key=lambda n: repr(n.params))
         return best
+
+    def _turned(self, factor: Factor, place: Mapping[int, int]) -> Factor:
+        """A symmetric factor with its labels in the order of the result, summed ones last."""
+        x, ls = factor
+        if len(ls) != 2 or x.op.name in ("symbol", "constant") or ls[0] == ls[1] or not is_symmetric(x):
+            return factor
+        last = len(place)
+        return (x, ls) if (place.get(ls[0], last), ls[0]) <= (place.get(ls[1], last), ls[1]) else (x, (ls[1], ls[0]))
 
     def _node(self, factors: Sequence[Factor]) -> Node:
         return einsum_node([x for x, _ in factors], [ls for _, ls in factors], self.out, self.sizes)

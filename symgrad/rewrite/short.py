@@ -1,0 +1,137 @@
+"""Rules of `simplify`: shorter formulas, equal wherever the original has a finite value.
+
+Unlike the stable rules these may assume something, that a value is finite, not zero or positive; a rule names what it
+assumes of its wildcards and `simplify` reports it.  Nothing that is compiled depends on such an assumption unless its user compiles the
+simplified formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..expression import FUNCTIONS
+from ..graph import Node, lookup, node
+from .engine import RuleSet
+from .pattern import Rule
+from .terms import ONE, number_of, split
+
+SHORT = RuleSet("short")
+
+
+def _f(name: str) -> Callable[..., Any]:
+    return lambda *args: FUNCTIONS[name](*args)
+
+
+exp, log, sqrt, sin, cos, tan = _f("exp"), _f("log"), _f("sqrt"), _f("sin"), _f("cos"), _f("tan")
+sinh, cosh, tanh, sigmoid, softplus, absolute = _f("sinh"), _f("cosh"), _f("tanh"), _f("sigmoid"), _f("softplus"), _f("abs")
+log1p, expm1, mask = _f("log1p"), _f("expm1"), _f("mask")
+
+SHORT.add([
+    Rule("exp of log", lambda x: (exp(log(x)), x), assumes=("positive", "x")),
+    Rule("log of exp", lambda x: (log(exp(x)), x)),
+    Rule("exp of expm1", lambda x: (1 + expm1(x), exp(x))),
+    Rule("exp of log1p", lambda x: (exp(log1p(x)), 1 + x)),
+    Rule("square of a root", lambda x: (sqrt(x) ** 2, x), assumes=("not negative", "x")),
+    Rule("Pythagoras", lambda x: (sin(x) ** 2 + cos(x) ** 2, 1), assumes=("finite", "x")),
+    Rule("Pythagoras scaled", lambda a, x: (a * sin(x) ** 2 + a * cos(x) ** 2, a), assumes=("finite", "x")),
+    Rule("hyperbolic Pythagoras", lambda x: (cosh(x) ** 2 - sinh(x) ** 2, 1), assumes=("finite", "x")),
+    Rule("cos of twice", lambda x: (cos(x) ** 2 - sin(x) ** 2, cos(2 * x))),
+    Rule("sin of twice", lambda x: (2 * sin(x) * cos(x), sin(2 * x))),
+    Rule("tan", lambda a, x: (a * sin(x) / cos(x), a * tan(x))),
+    Rule("plain tan", lambda x: (sin(x) / cos(x), tan(x))),
+    Rule("plain tanh", lambda x: (sinh(x) / cosh(x), tanh(x))),
+    Rule("product of exponentials", lambda x, y: (exp(x) * exp(y), exp(x + y))),
+    Rule("exponential over exponential", lambda x, y: (exp(x) / exp(y), exp(x - y))),
+    Rule("reciprocal exponential", lambda x: (1 / exp(x), exp(-x))),
+    Rule("power of an exponential", lambda x: (exp(x) ** 2, exp(2 * x))),
+    Rule("complement of sigmoid", lambda x: (sigmoid(x) + sigmoid(-x), 1), assumes=("finite", "x")),
+    Rule("sigmoid times exp", lambda x: (sigmoid(-x) * exp(x), sigmoid(x))),
+    Rule("softplus difference", lambda x: (softplus(x) - softplus(-x), x)),
+    Rule("tanh from cosh", lambda x: (1 / cosh(x) ** 2, 1 - tanh(x) ** 2)),
+    Rule("mask of a sum", lambda c, x: (mask(c, x) + mask(~c, x), x)),
+])  # fmt: skip
+
+
+@SHORT.procedure("zero times", "mul")
+def _zero(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    if number_of(x.inputs[0]) != 0:
+        return None
+    from .canonical import build_sum
+
+    return build_sum([], x.type), [("finite", f) for f in x.inputs[1:]]
+
+
+@SHORT.procedure("cancel", "div")
+def _cancel(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    """Equal factors above and below the line."""
+    above, below = (_powers(i) for i in x.inputs)
+    shared = [b for b in above if b in below and number_of(b) is None]
+    if not shared:
+        return None
+    from .canonical import Product
+
+    product = Product()
+    for side, sign in ((above, 1), (below, -1)):
+        for b, k in side.items():
+            rest = k - min(above.get(b, 0), below.get(b, 0)) if b in shared else k
+            if rest:
+                product.take(b, rest * sign, True)
+    return product.build(x.type), [("not zero", b) for b in shared]
+
+
+def _powers(x: Node) -> dict[Node, int]:
+    found: dict[Node, int] = {}
+    for f in x.inputs if x.op.name == "mul" else (x,):
+        base, k = f, 1
+        if f.op.name == "pow" and (value := number_of(f.inputs[1])) is not None and value.denominator == 1 and value > 0:
+            base, k = f.inputs[0], int(value)
+        found[base] = found.get(base, 0) + k
+    return found
+
+
+@SHORT.procedure("mask of a norm", "mask")
+def _unmask(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    """The mask that keeps the subgradient of a norm at 0 is not written."""
+    condition, value = x.inputs
+    if condition.op.name != "not_equal" or value.type.shape != x.type.shape:
+        return None
+    zero = [i for i in condition.inputs if split(i) == (0, None)]
+    tested = [i for i in condition.inputs if split(i) != (0, None)]
+    return (value, [("not zero", tested[0])]) if len(zero) == 1 and len(tested) == 1 else None
+
+
+@SHORT.procedure("equal bases", "mul")
+def _equal_bases(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    """``x * x**y`` is ``x**(1 + y)``."""
+    for p in x.inputs:
+        if p.op.name == "pow" and number_of(p.inputs[1]) is None:
+            for f in x.inputs:
+                base, k = _single(f)
+                if base is p.inputs[0] and f is not p:
+                    exponent = rebuild(node(lookup("add"), (p.inputs[1], k)))
+                    merged = rebuild(node(lookup("pow"), (base, exponent)))
+                    rest = [g for g in x.inputs if g is not p and g is not f]
+                    return rebuild(node(x.op, (*rest, merged))) if rest else merged, [("not zero", base)]
+    return None
+
+
+def _single(f: Node) -> tuple[Node, Node]:
+    from .terms import constant_node
+
+    return (f.inputs[0], f.inputs[1]) if f.op.name == "pow" else (f, constant_node(1, f.type.dtype))
+
+
+@SHORT.procedure("powers", "pow")
+def _power_of_power(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    base, k = x.inputs
+    if base.op.name == "sqrt" and (value := number_of(k)) is not None and value.denominator == 1 and value % 2 == 0:
+        half = node(lookup("pow"), (base.inputs[0], rebuild(node(lookup("mul"), (k, _half(k))))))
+        return rebuild(half), [("not negative", base.inputs[0])]
+    return None
+
+
+def _half(k: Node) -> Node:
+    from .terms import constant_node
+
+    return constant_node(ONE / 2, k.type.dtype)
