@@ -14,17 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from symgrad.compiler.index import Assign, Extern, Program
 from symgrad.compiler.interpreter import interpret
-from symgrad.compiler.types import DTYPES, evaluate, names
+from symgrad.compiler.types import DTYPES, evaluate
 from symgrad.compiler.verify import verify
 
 import symgrad.ops  # noqa: F401  (fills the tables)
 from symgrad import differentiation, interpreter
 from symgrad.build import tensor
 from symgrad.expression import Expr
-from symgrad.graph import Node, node, postorder
-from symgrad.indexing import Operand, Routine
+from symgrad.lowering import expand, lower
 
 Sample = tuple[float, float] | str | Callable[[np.random.Generator, tuple[int, ...]], Any]
 SIZES = {"m": 3, "n": 4, "k": 2, "b": 2}
@@ -103,75 +101,29 @@ def number(roots: Sequence[Expr], symbols: Sequence[Expr], arrays: Sequence[Any]
     return interpreter.run([r.node for r in roots], known, sizes)
 
 
-def expanded(root: Node) -> Node:
-    """`root` with every operation given by a formula replaced by it, until none is left."""
-    while True:
-        new: dict[Node, Node] = {}
-        changed = False
-        for x in postorder([root]):
-            inputs = tuple(new[i] for i in x.inputs)
-            current = node(x.op, inputs, x.params)
-            if current.op.expand is not None:
-                current = current.op.expand(Expr(current), *map(Expr, current.inputs)).node
-                changed = True
-            new[x] = current
-        root = new[root]
-        if not changed:
-            return root
-
-
-def lowered(root: Node) -> Program:
-    """The program of an expanded root straight from the rows, one statement per node; array constants are inputs."""
-    order = postorder([root])
-    name = {x: f"v{k}" for k, x in enumerate(order)}
-    statements: list[Assign | Extern] = []
-    for x in order:
-        if is_input(x):
-            continue
-        assert x.op.lower is not None, f"{x.op.name} cannot be compiled"
-        made = x.op.lower(x, [Operand(name[i], i.type) for i in x.inputs])
-        if isinstance(made, Routine):
-            statements.append(Extern(made.function, made.params, tuple(name[i] for i in x.inputs), ((name[x], x.type),)))
-        else:
-            statements.append(Assign(name[x], x.type, made.axes, made.value, made.at, made.accumulate))
-    inputs = tuple((name[x], x.type) for x in order if is_input(x))
-    return Program(inputs, tuple(statements), (name[root],), tuple(sorted({s for x in order for n in x.type.shape for s in names(n)})))
-
-
-def is_input(x: Node) -> bool:
-    """Whether a node enters a program as an array: symbols and constants with axes."""
-    return x.op.name == "symbol" or (x.op.name == "constant" and bool(x.type.shape))
-
-
 def compiled_meaning(root: Expr, symbols: Sequence[Expr], arrays: Sequence[Any], sizes: Mapping[str, int]) -> Any:
     """The value of `root` through the index language and its interpreter."""
-    plain = expanded(root.node)
-    program = lowered(plain)
-    verify(program)
-    known = {x.node: a for x, a in zip(symbols, arrays, strict=True)}
-    given = [known[x] if x in known else x.op.evaluate([], x.params, sizes) for x in postorder([plain]) if is_input(x)]
-    return interpret(program, *given, sizes=sizes)[0]
+    made = lower(expand([root.node]), [x.node for x in symbols])
+    verify(made.program)
+    return interpret(made.program, *arrays, *made.constants, sizes=sizes)[0]
 
 
-def differences(f: Callable[[Any], Any], x: Any, step: float = 0.02) -> Any:
-    """The derivative of `f` at `x`: axes of f(x), then axes of x.  Error about step**8 and eps/step."""
+def differences(f: Callable[[Any], Any], x: Any, along: Any, step: float = 0.02) -> Any:
+    """The derivative of `f` at `x` along a direction.  Error about step**8 and eps/step."""
     x = np.asarray(x, np.float64)
-    shape = np.shape(f(x))
-    result = np.zeros((*shape, x.size))
-    for k in range(x.size):
-        estimates = []
-        for level in range(4):
-            h = step / 2**level
-            moved = []
-            for sign in (1, -1):
-                z = x.copy().reshape(-1)
-                z[k] += sign * h
-                moved.append(np.asarray(f(z.reshape(x.shape)), np.float64))
-            estimates.append((moved[0] - moved[1]) / (2 * h))
-        for order in range(1, 4):
-            estimates = [(4**order * b - a) / (4**order - 1) for a, b in itertools.pairwise(estimates)]
-        result[..., k] = estimates[0]
-    return result.reshape(*shape, *x.shape)
+    estimates = []
+    for level in range(4):
+        h = step / 2**level
+        up, down = (np.asarray(f(x + sign * h * along), np.float64) for sign in (1, -1))
+        estimates.append((up - down) / (2 * h))
+    for order in range(1, 4):
+        estimates = [(4**order * b - a) / (4**order - 1) for a, b in zip(estimates, estimates[1:], strict=False)]
+    return estimates[0]
+
+
+def contracted(derivative: Any, along: Any) -> Any:
+    """A derivative array applied to a direction: its last axes are those of the direction."""
+    return np.tensordot(derivative, along, np.ndim(along))
 
 
 def jacobian(y: Expr, x: Expr) -> Expr:

@@ -16,6 +16,7 @@ from tests.ops.harness import (
     Row,
     close,
     compiled_meaning,
+    contracted,
     differences,
     forward_jacobian,
     jacobian,
@@ -55,7 +56,9 @@ def test_derivatives(row: Row, name: str) -> None:
 
     tolerance = max(1e-9, 100 * row.tolerance)
     (found,) = number([first], xs, arrays, row.sizes)
-    close(found, differences(at(y), arrays[k]), tolerance)
+    directions = np.random.default_rng(1).uniform(-1, 1, (3, *arrays[k].shape))
+    for along in directions[:2]:
+        close(contracted(found, along), differences(at(y), arrays[k], along), tolerance)
     forward = forward_jacobian(y, xs[k])
     transposed = np.zeros((*arrays[k].shape, *found.shape[: found.ndim - arrays[k].ndim])) if forward is None else number(
         [forward], xs, arrays, row.sizes)[0]  # fmt: skip
@@ -69,8 +72,12 @@ def test_derivatives(row: Row, name: str) -> None:
         i = list(row.shapes).index(other)
         second = jacobian(first, xs[i])
         (hessian,) = number([second], xs, arrays, row.sizes)
-        moved = differences(lambda z, i=i: number([first], xs, [*arrays[:i], z, *arrays[i + 1 :]], row.sizes)[0], arrays[i])  # type: ignore[misc]
-        close(hessian, moved, tolerance)
+        along = np.random.default_rng(2).uniform(-1, 1, arrays[i].shape)
+
+        def moved(z: Any, i: int = i) -> Any:
+            return number([first], xs, [*arrays[:i], z, *arrays[i + 1 :]], row.sizes)[0]
+
+        close(contracted(hessian, along), differences(moved, arrays[i], along), tolerance)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.f32], ids=lambda row: row.name)
@@ -81,7 +88,7 @@ def test_float32(row: Row) -> None:
     (found,) = number([y], xs, arrays, row.sizes)
     with np.errstate(all="ignore"):
         expected = np.asarray(row.numpy(*arrays))
-    assert found.dtype == (np.float32 if expected.dtype.kind == "f" else expected.dtype)
+    assert found.dtype == {"f": np.float32, "i": np.int64, "b": np.bool_}[expected.dtype.kind]
     close(found.astype(float), expected.astype(float), 1e-4)
 
 
