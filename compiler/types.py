@@ -102,7 +102,8 @@ class Size:
     def __str__(self) -> str:
         text = ""
         for monomial, c in self.terms:
-            body = "*".join(_power(atom, power) for atom, power in monomial)
+            alone = c == 1 and len(monomial) == 1 and monomial[0][1] == 1
+            body = str(monomial[0][0]) if alone else "*".join(_power(atom, power) for atom, power in monomial)
             if body and abs(c) != 1:
                 body = f"{abs(c)}*{body}"
             sign = (" - " if c < 0 else " + ") if text else ("-" if c < 0 else "")

@@ -287,7 +287,8 @@ def describe(array: Array) -> str:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the known name that is most like it."""
-    close = difflib.get_close_matches(name, list(known), 1)
+    names = list(known)
+    close = [k for k in names if k.casefold() == name.casefold()] or difflib.get_close_matches(name, names, 1)
     return f", did you mean {close[0]}?" if close else ""
 
 

@@ -43,15 +43,21 @@ def depends_on_sizes(roots: Sequence[Node]) -> bool:
 
 
 class _Plan:
+    """`shared` are products of two factors that are computed anyhow: those that a formula says so, and those
+    planned."""
+
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
+        self.shared: set[Node] = set()
 
     def graph(self, roots: Sequence[Node]) -> list[Node]:
+        self.shared.update(x for x in postorder(roots) if x.op.name == "einsum" and len(x.inputs) == 2)
         new: dict[Node, Node] = {}
         for x in postorder(roots):
             inputs = tuple(new[i] for i in x.inputs)
             if x.op.name == "einsum":
-                new[x] = _Product(x, inputs, self.estimate).node()
+                new[x] = _Product(x, inputs, self.estimate, self.shared).node()
+                self.shared.add(new[x])
             elif x.op.name == "mul" and len(inputs) > 2:
                 new[x] = _multiply(inputs, self.estimate)
             elif x.op.name == "concatenate" and len(inputs) > FAN_IN:
@@ -116,8 +122,9 @@ def _volume(sizes: object, estimate: Estimate) -> int:
 class _Product:
     """One einsum: its operands without identities, the labels of its result, and the identities that remain."""
 
-    def __init__(self, x: Node, inputs: Sequence[Node], estimate: Estimate) -> None:
+    def __init__(self, x: Node, inputs: Sequence[Node], estimate: Estimate, shared: set[Node]) -> None:
         labels, out, _ = x.params
+        self.shared = shared
         self.out: Labels = out  # type: ignore[assignment]
         self.sizes = label_sizes(x)
         self.dtype = x.type.dtype
@@ -164,9 +171,12 @@ class _Product:
         x, ls = factor
         return x if ls == out else einsum_node([x], [ls], out, self.sizes)
 
-    def pair(self, a: Factor, b: Factor, out: Labels) -> Factor:
-        """The product of two factors, in structural order, summed to the labels `out`."""
+    def pair(self, a: Factor, b: Factor, out: Labels, *, inner: bool = True) -> Factor:
+        """The product of two factors, in structural order, summed to the labels `out`, which an inner product has
+        in the order of its factors: so the same product within two others is the same node."""
         (x, ls), (y, ms) = sorted((a, b), key=lambda f: (key(f[0]), f[1]))
+        if inner:
+            out = tuple(k for k in dict.fromkeys((*ls, *ms)) if k in out)
         if ls == ms == out or (not ls and ms == out) or (not ms and ls == out):
             return node(lookup("mul"), (x, y)), out
         return einsum_node([x, y], [ls, ms], out, self.sizes), out
@@ -191,23 +201,33 @@ class _Product:
             while part:
                 if part & lowest:
                     rest = subset ^ part
-                    cost = best[part][0] + best[rest][0] + self.volume(set(needed[part]) | set(needed[rest]))
+                    cost = best[part][0] + best[rest][0] + self._cost(part, rest, needed)
                     size = best[part][1] + best[rest][1] + self.volume(needed[subset])
                     if subset not in best or (cost, size) < best[subset][:2]:
                         best[subset] = (cost, size, part)
                 part = (part - 1) & subset
         return self._tree((1 << n) - 1, best, needed, out)
 
+    def _cost(self, part: int, rest: int, needed: Sequence[Labels]) -> int:
+        """The multiplications of the product of two subsets; one that is computed anyhow costs nothing more."""
+        if part.bit_count() == rest.bit_count() == 1 and part | rest != len(needed) - 1:
+            a, b = (self.factors[subset.bit_length() - 1] for subset in (part, rest))
+            if all(len(set(f[1])) == len(needed[s]) for f, s in ((a, part), (b, rest))):
+                product, _ = self.pair(a, b, needed[part | rest])
+                if product in self.shared:
+                    return 0
+        return self.volume(set(needed[part]) | set(needed[rest]))
+
     def _tree(
         self, subset: int, best: Mapping[int, tuple[int, int, int]], needed: Sequence[Labels], out: Labels
     ) -> Factor:
         """At most LARGEST_EXACT deep."""
-        labels = out if subset == len(needed) - 1 else needed[subset]
         if subset.bit_count() == 1:
-            return self._presummed(self.factors[subset.bit_length() - 1], labels)
+            return self._presummed(self.factors[subset.bit_length() - 1], needed[subset])
         part = best[subset][2]
         left, right = (self._tree(half, best, needed, out) for half in (part, subset ^ part))
-        return self.pair(left, right, labels)
+        whole = subset == len(needed) - 1
+        return self.pair(left, right, out if whole else needed[subset], inner=not whole)
 
     def _presummed(self, factor: Factor, needed: Labels) -> Factor:
         """A factor without the labels that nothing else has; its own order of axes stays otherwise."""
@@ -236,7 +256,7 @@ class _Product:
             outside = {k for _, ls in rest for k in ls} | set(out)
             labels = tuple(dict.fromkeys(k for k in (*a[1], *b[1]) if k in outside))
             factors = [*factors[:i], self.pair(a, b, labels), *factors[i + 1 : j], *factors[j + 1 :]]
-        return self.pair(factors[0], factors[1], out)
+        return self.pair(factors[0], factors[1], out, inner=False)
 
     def _closest(self, factors: Sequence[Factor]) -> tuple[int, int]:
         holders: dict[int, list[int]] = {}
