@@ -109,7 +109,7 @@ def _einsum_out(chosen: Sequence[Term], what: tuple[Node, tuple[object, ...]]) -
         if any(label not in used and label not in own for label in out):  # type: ignore[union-attr]
             return None
         operands = [i for n, i in enumerate(base.inputs) if n != k]
-        rest = reduce_einsum(operands, [ls for n, ls in enumerate(labels) if n != k], order, sizes, base.type.dtype,  # type: ignore[arg-type]
+        rest = reduce_einsum(operands, [ls for n, ls in enumerate(labels) if n != k], order, {}, base.type.dtype,  # type: ignore[arg-type]
                              [True] * len(operands))  # fmt: skip
         if rest.type.shape != tuple(sizes[label] for label in order):
             return None

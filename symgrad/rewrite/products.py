@@ -231,7 +231,7 @@ def reduce_einsum(
     operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int], sizes: Mapping[int, Dim], dtype: str,
     free: Sequence[bool],
 ) -> Node:  # fmt: skip
-    """The canonical node of an einsum of canonical operands."""
+    """The canonical node of an einsum of canonical operands; `sizes` are those of result labels that no operand has."""
     bag = fill(operands, labels, out, sizes, dtype, free)
     if len(bag.factors) + len(bag.deltas) > 1:
         for k, (x, ls) in enumerate(bag.factors):
