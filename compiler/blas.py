@@ -7,7 +7,7 @@ product that is added to what stands in C becomes ``beta = 1``.  SciPy's pointer
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .alignment import all_axes
-from .index import Assign, AxisValue, Call, Load, Reduce
+from .index import Assign, AxisValue, Call, Expr, Load, Reduce
 from .scalars import Extern
 from .types import ArrayType, is_float
 
@@ -26,13 +26,16 @@ SMALLEST_PRODUCT = 40_000
 
 @dataclass(frozen=True, slots=True)
 class MatrixProduct:
-    """The axes of a product by their roles; `left` and `right` are the loads with the row and the column axis."""
+    """The axes of a product by their roles; `left` and `right` are the loads with the row and the column axis.
+
+    The result is `symmetric` where the left matrix is the right one, or is it scaled along the inner axis (``X.T @ diag(d) @ X``)."""
 
     row: str
     column: str
     inner: str
     left: Load
     right: Load
+    symmetric: bool = False
 
 
 def matrix_product(statement: Assign, arrays: dict[str, ArrayType], unrolled: frozenset[str]) -> MatrixProduct | None:
@@ -53,6 +56,48 @@ def matrix_product(statement: Assign, arrays: dict[str, ArrayType], unrolled: fr
     whole = all(_covers(load, statement, arrays) for load in (left, right))
     fits = _axes(left) == {row, inner} and _axes(right) == {inner, column} and whole
     return MatrixProduct(row, column, inner, left, right) if fits else None
+
+
+def is_symmetric(product: MatrixProduct, makers: Mapping[str, Assign]) -> bool:
+    """Whether the product equals its transpose; `makers` are the statements that define arrays."""
+    for one, other in ((product.left, product.right), (product.right, product.left)):
+        axis = product.row if one is product.left else product.column
+        side = product.column if one is product.left else product.row
+        turned = tuple(AxisValue(axis) if part == AxisValue(side) else part for part in other.index)
+        if one == Load(other.array, turned):
+            return True
+        match makers.get(one.array):
+            case Assign(axes=axes, value=Call("mul", factors)):
+                names = dict(zip((own.name for own in axes), one.index, strict=True))
+                moved = [_substituted(factor, names) for factor in factors]
+                if moved.count(Load(other.array, turned)) == 1 and all(
+                        factor == Load(other.array, turned) or not _mentions(factor, axis) for factor in moved):
+                    return True
+            case _:
+                pass
+    return False
+
+
+def _substituted(expr: Expr, names: Mapping[str, Expr]) -> Expr:
+    match expr:
+        case AxisValue(name):
+            return names.get(name, expr)
+        case Load(array, index):
+            return Load(array, tuple(_substituted(part, names) for part in index))
+        case Call(op, args):
+            return Call(op, tuple(_substituted(arg, names) for arg in args))
+        case _:
+            return expr
+
+
+def _mentions(expr: Expr, axis: str) -> bool:
+    match expr:
+        case AxisValue(name):
+            return name == axis
+        case Load(_, parts) | Call(_, parts):
+            return any(_mentions(part, axis) for part in parts)
+        case _:
+            return False
 
 
 def _axes(load: Load) -> set[str]:

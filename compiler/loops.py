@@ -111,7 +111,8 @@ class Matrix:
 class Product:
     """``target (+)= left @ right`` by BLAS where it is large, by the steps `otherwise` where it is not.
 
-    `rows`, `columns` and `inner` are (start, stop) of the axes; `accumulate` adds to what is there."""
+    `rows`, `columns` and `inner` are (start, stop) of the axes; `accumulate` adds to what is there.
+    Of a `symmetric` result BLAS computes what lies above the diagonal and some of what lies below."""
 
     dtype: str
     rows: tuple[Dim, Dim]
@@ -121,6 +122,7 @@ class Product:
     left: Matrix
     right: Matrix
     accumulate: bool
+    symmetric: bool
     otherwise: tuple[Step, ...]
 
 
@@ -262,7 +264,7 @@ def _step(step: Step, pad: str) -> Iterator[str]:
             yield f"{pad}fill {array}{place} = {print_value(value)}"
         case Product():
             names = [f"{m.array}{chr(39) * m.transposed}" for m in (step.target, step.left, step.right)]
-            yield f"{pad}{names[0]} {'add' * step.accumulate}= {names[1]} @ {names[2]} by gemm, or if small"
+            yield f"{pad}{names[0]} {'add' * step.accumulate}= {names[1]} @ {names[2]} by{' half' * step.symmetric} gemm, or if small"
             for inner in step.otherwise:
                 yield from _step(inner, pad + "  ")
         case For(axis, start, stop, body, lanes, copies):

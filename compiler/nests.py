@@ -233,7 +233,8 @@ class _Builder:
         return Product(
             statement.type.dtype, ends[product.row], ends[product.column], ends[product.inner],
             self.matrix(target, product.row, ends), self.matrix(product.left, product.row, ends),
-            self.matrix(product.right, product.inner, ends), statement.target in self.context.partial, otherwise)
+            self.matrix(product.right, product.inner, ends), statement.target in self.context.partial,
+            product.symmetric, otherwise)
 
     def matrix(self, load: Load, row: str, ends: Mapping[str, tuple[Dim, Dim]]) -> Matrix:
         """`load` as a matrix whose rows run along `row`."""

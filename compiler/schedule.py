@@ -8,9 +8,10 @@ are views of the outer arrays at the current step.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from .alignment import align, all_axes, loads
-from .blas import MatrixProduct, matrix_product
+from .blas import MatrixProduct, is_symmetric, matrix_product
 from .dependences import all_reads, needed_for, reads, targets, types_defined
 from .fusion import fuse, unrolled_axes
 from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Statement
@@ -96,7 +97,7 @@ class _Scheduler:
         scope.types.update((statement.target, statement.type) for statement in statements)
         aligned = align(statements, scope.types)
         unrolled = unrolled_axes(aligned)
-        axis = None if scope.repeated else streamed_axis(aligned, unrolled, scope.types, self.hint)
+        axis = None if scope.repeated else streamed_axis(aligned, unrolled, scope.types, self.hint, needed)
         if axis is None:
             return self.plain(aligned, scope, unrolled, needed)
         found, whole = stages(aligned, axis)
@@ -116,11 +117,33 @@ class _Scheduler:
         for statement in statements:
             self.give_place(statement, statement.type, scope, stored)
         context = Context(scope.types, self.arrays, scope.places, unrolled, self.vector_bytes, stored, products=products)
-        return [self.nest(group, context) for group in groups]
+        actions: list[Action] = []
+        for group in groups:
+            actions.append(self.nest(group, context))
+            actions += self.mirrored({s.target: products[s.target] for s in group if s.target in products}, scope)
+        return actions
 
     def products(self, statements: list[Assign], scope: _Scope, unrolled: frozenset[str]) -> dict[str, MatrixProduct]:
-        found = {s.target: matrix_product(s, scope.types, unrolled) for s in statements}
-        return {name: product for name, product in found.items() if product is not None}
+        makers = {s.target: s for s in statements if s.at is None}
+        found: dict[str, MatrixProduct] = {}
+        for statement in statements:
+            product = matrix_product(statement, scope.types, unrolled)
+            if product is not None:
+                found[statement.target] = replace(product, symmetric=is_symmetric(product, makers))
+        return found
+
+    def mirrored(self, products: Mapping[str, MatrixProduct], scope: _Scope) -> list[Action]:
+        """Copies the upper halves of symmetric results, which are all that BLAS computed, to the lower ones."""
+        actions: list[Action] = []
+        for name, product in products.items():
+            if product.symmetric:
+                type_, inner = scope.types[name], scope.inner()
+                inner.places["mirror"] = scope.places[name]
+                i, j = AxisValue("i"), AxisValue("j")
+                value = Call("where", (Call("lt", (j, i)), Load(name, (j, i)), Load(name, (i, j))))
+                axes = Axis("i", type_.shape[0]), Axis("j", type_.shape[1])
+                actions += self.segment([Assign("mirror", type_, axes, value)], inner, {"mirror"})
+        return actions
 
     def give_place(self, statement: Assign, type_: ArrayType, scope: _Scope, stored: frozenset[str]) -> None:
         if statement.target not in scope.places and (statement.target in stored or statement.at is not None):
@@ -133,6 +156,7 @@ class _Scheduler:
         start, stop, tile = (named(f"{label}.{part}") for part in ("start", "stop", "tile"))
         self.tile_sizes += [f"{label}.tile", f"{label}.leaf"]
         products = self.products(statements, scope, unrolled)
+        products = {n: p if p.inner == axis else replace(p, symmetric=False) for n, p in products.items()}
         groups = fuse(statements, unrolled, products)
         stored = _stored(groups, needed)
         shifted: dict[str, tuple[int, Dim]] = {}
@@ -151,8 +175,9 @@ class _Scheduler:
         begin, combine = self.partial_results([s for s in statements if s.target in partial], scope)
         body = tuple(self.nest(group, context) for group in groups)
         places = tuple(scope.places[name][0] for name in partial)
+        after = self.mirrored(products, scope)
         return [Stream(label, axis, length, body, begin, combine, places, tuple(rows.values()),
-                       TILE_OF_PRODUCTS if products else TILE)]
+                       TILE_OF_PRODUCTS if products else TILE), *after]
 
     def along(self, statement: Assign, axis: str, stored: frozenset[str], scope: _Scope) -> dict[str, ArrayType]:
         """One row of each array in memory that a statement reads or writes along `axis`."""

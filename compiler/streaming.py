@@ -8,16 +8,16 @@ stage; statements without the axis run between the passes.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from .alignment import all_axes, loads
 from .index import Assign, AxisValue, Load, Reduce
 from .loops import Schedule, Stream
-from .types import DTYPES, ArrayType, Size, evaluate, names, product
+from .types import DTYPES, ArrayType, Dim, Size, evaluate, names, product
 
-TYPICAL = 100
+TYPICAL, LONG = 100, 10_000
 TILE, TILE_OF_PRODUCTS = 32, 256
 """Least rows of a tile; matrix products lose less by leaving the cache than by being thin."""
 
@@ -31,26 +31,40 @@ class Stage:
 
 
 def streamed_axis(statements: Sequence[Assign], unrolled: frozenset[str], arrays: Mapping[str, ArrayType],
-                  hint: Mapping[str, int]) -> str | None:
-    """The loop along which most elements lie; named sizes count as `hint` says, or as 100."""
-    weights: dict[str, float] = {}
-    seen: set[tuple[str, str]] = set()
+                  hint: Mapping[str, int], needed: Container[str]) -> str | None:
+    """The loop that leaves the least to move to and from memory if it is long; sizes of which `hint` says nothing count as 100
+    then, and its own as 10 000.  `needed` are the targets that are read afterwards."""
+    candidates: dict[str, Dim] = {}
     for statement in statements:
         sizes = {axis.name: axis.size for axis in all_axes(statement)}
         own = Load(statement.target, tuple(AxisValue(axis.name) for axis in statement.axes))
-        for load in (own, *loads(statement)):
-            for part, size in zip(load.index, arrays[load.array].shape if statement.at is None else (), strict=False):
+        for load in (own, *loads(statement)) if statement.at is None else loads(statement):
+            for part, size in zip(load.index, arrays[load.array].shape, strict=True):
                 if isinstance(part, AxisValue) and sizes.get(part.name) == size and isinstance(size, Size):
-                    if part.name not in unrolled and (load.array, part.name) not in seen:
-                        seen.add((load.array, part.name))
-                        weights[part.name] = weights.get(part.name, 0) + _elements(arrays[load.array], hint)
-    return max(weights, key=lambda axis: weights[axis]) if weights else None
+                    candidates[part.name] = size
+    return min((axis for axis in candidates if axis not in unrolled), default=None,
+               key=lambda axis: _traffic(statements, axis, arrays, dict.fromkeys(names(candidates[axis]), LONG) | hint, needed))
 
 
-def _elements(type_: ArrayType, hint: Mapping[str, int]) -> float:
+def _traffic(statements: Sequence[Assign], axis: str, arrays: Mapping[str, ArrayType], likely: Mapping[str, int],
+             needed: Container[str]) -> float:
+    """The elements that cross the memory bus when `axis` is streamed: every pass reads its arrays again."""
+    found, whole = stages(statements, axis)
+    total = 0.0
+    for stage in found:
+        made = {s.target for s in stage.streamed if position(s, axis) is not None and s.target not in whole}
+        used = {load.array for s in stage.streamed for load in loads(s)} | {s.target for s in stage.streamed}
+        total += sum(_elements(arrays[name], likely) for name in used if name not in made or name in needed)
+        for statement in stage.before:
+            around = {statement.target, *(load.array for load in loads(statement))}
+            total += sum(_elements(arrays[name], likely) for name in around)
+    return total
+
+
+def _elements(type_: ArrayType, likely: Mapping[str, int]) -> float:
     total = 1.0
     for size in type_.shape:
-        total *= max(1, evaluate(size, {name: hint.get(name, TYPICAL) for name in names(size)}))
+        total *= max(1, evaluate(size, {name: likely.get(name, TYPICAL) for name in names(size)}))
     return total
 
 

@@ -6,14 +6,14 @@ iteration; the copies of a loop that do not fill its last step run in a second, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import assert_never
 
 from ..blas import GEMM, SMALLEST_PRODUCT
 from ..index import Const
-from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Nest, Product, Step, Store
+from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Product, Step, Store
 from ..scalars import neutral
 from ..types import ArrayType, product
 from .builder import BYTES, MEMORY, SCALAR, Value, constant, vector
@@ -157,10 +157,40 @@ class NestEmitter(Expressions):
         places = [self.pointers(x.array, x.index).refs[()] for x in (right, left, step.target)]
         leading = [self.integer(self.size(x.leading)) for x in (right, left, step.target)]
         flags = ["@blas.transposed" if x.transposed else "@blas.plain" for x in (right, left)]
-        sizes = [self.integer(size) for size in (n, m, k)]
         factors = [self.allocate(scalar, value) for value in (one, beta)]
-        arguments = [*flags, *sizes, factors[0], places[0], leading[0], places[1], leading[1], factors[1], places[2], leading[2]]
-        self.do(f'call void @"{name}"({", ".join(f"ptr {x}" for x in arguments)})')
+
+        def call(rows: str, columns: str, places: list[str]) -> None:
+            sizes = [self.integer(size) for size in (columns, rows, k)]
+            arguments = [*flags, *sizes, factors[0], places[0], leading[0], places[1], leading[1], factors[1], places[2], leading[2]]
+            self.do(f'call void @"{name}"({", ".join(f"ptr {x}" for x in arguments)})')
+
+        if step.symmetric:
+            self.panels(step, right, n, places, call)
+        else:
+            call(m, n, places)
+
+    def panels(self, step: Product, right: Matrix, n: str, places: list[str], call: Callable[[str, str, list[str]], None]) -> None:
+        """Panels of columns, each down to the diagonal only."""
+        eighth = self.emit(f"lshr i64 {n}, 3")
+        rounded = self.emit(f"and i64 {self.emit(f'add i64 {eighth}, 7')}, -8")
+        width = self.emit(f"call i64 @llvm.smax.i64(i64 {rounded}, i64 24)")
+        self.labels += 1
+        k, scalar = self.labels, SCALAR[step.dtype]
+        counter = self.allocate("i64", "0")
+        self.do(f"br label %panel{k}")
+        self.label(f"panel{k}")
+        first = self.emit(f"load i64, ptr {counter}")
+        after = self.emit(f"add i64 {first}, {width}")
+        last = self.emit(f"call i64 @llvm.smin.i64(i64 {after}, i64 {n})")
+        columns = self.emit(f"sub i64 {last}, {first}")
+        jump = self.emit(f"mul i64 {first}, {self.size(right.leading)}") if right.transposed else first
+        here = [self.emit(f"getelementptr {scalar}, ptr {places[0]}, i64 {jump}"), places[1],
+                self.emit(f"getelementptr {scalar}, ptr {places[2]}, i64 {first}")]
+        call(last, columns, here)
+        self.do(f"store i64 {after}, ptr {counter}")
+        more = self.emit(f"icmp slt i64 {after}, {n}")
+        self.do(f"br i1 {more}, label %panel{k}, label %panels{k}")
+        self.label(f"panels{k}")
 
     def integer(self, ref: str) -> str:
         """The address of a 32-bit copy of an i64; a leading size of 0 counts as 1."""

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from ..index import Program
 from .dead import drop_dead
+from .products import order_products
 
 PIPELINE: list[Callable[[Program], Program]] = [
     drop_dead,
+    order_products,
 ]
