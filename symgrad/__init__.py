@@ -9,6 +9,7 @@ from . import _checkout as _checkout
 from . import ops as _ops
 from .api import compile
 from .build import matrix, scalar, tensor, vector
+from .equality import same
 from .errors import (
     ArgumentError,
     DomainError,
@@ -31,7 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "ParseError", "ShapeError",
-    "SymgradError", "compile", "from_function", "from_sympy", "jit", "matrix", "parse", "scalar", "tensor", "vector",
+    "SymgradError", "compile", "from_function", "from_sympy", "jit", "matrix", "parse", "same", "scalar", "tensor", "vector",
 ]  # fmt: skip
 
 

@@ -80,9 +80,12 @@ def grad(x: Expr, wrt: Variables = None) -> Any:
     """The gradient of a scalar with the shape of each variable.  Raises ShapeError, NotDifferentiable, ArgumentError."""
     nodes, structure = variables(x, wrt, "grad")
     try:
-        return _wrap(x, gradients(x.node, nodes), structure)
+        found = [Expr(g, all_symbols(x), source=x.source) for g in gradients(x.node, nodes)]
     except SymgradError as error:
         raise located(x, error) from None
+    for g, variable in zip(found, nodes, strict=True):
+        g.origin = x, Expr(variable, (variable,))
+    return rebuilt(structure, iter(found))
 
 
 def jacobian(x: Expr, wrt: Variables = None) -> Any:

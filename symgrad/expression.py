@@ -65,7 +65,7 @@ class Expr:
     2*x
     """
 
-    __slots__ = ("assumptions", "declared", "node", "source", "weak")
+    __slots__ = ("assumptions", "declared", "node", "origin", "source", "weak")
     __array_priority__ = 1000
 
     node: Node
@@ -73,12 +73,14 @@ class Expr:
     weak: bool
     source: Source | None
     assumptions: tuple[str, ...]
+    origin: tuple[Expr, Any] | None
 
     def __init__(
         self, node: Node, declared: tuple[Node, ...] = (), *, weak: bool = False, source: Source | None = None
     ) -> None:
         self.node, self.declared, self.weak, self.source = node, declared, weak, source
         self.assumptions = ()
+        self.origin = None
 
     @property
     def type(self) -> ArrayType:
@@ -265,6 +267,15 @@ class Expr:
         from .calculus import simplified
 
         return simplified(self, method)
+
+    def explain(self, wrt: Any = None) -> Any:
+        """How the gradient of this scalar comes about: intermediate variables, cotangents, simplifications.  Called on a
+        gradient that `grad` gave, it explains that gradient."""
+        from .explanation import explain
+
+        if self.origin is not None and wrt is None:
+            return explain(*self.origin)
+        return explain(self, wrt)
 
     def canonical(self) -> Expr:
         """The canonical form: equal formulas have the same one, whichever way they were written."""

@@ -1,0 +1,150 @@
+"""`same`: is this formula equal to that one?  Proved by rewriting, refuted by numbers, or said to be undecided.
+
+A proof is a common canonical form, or a difference that `simplify` brings to zero; it says what it assumed.  A refutation is a point at
+which the values differ by far more than rounding explains.  Between the two stands "equal at N random points, not proved".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import interpreter
+from .calculus import all_symbols
+from .compiler.types import ArrayType, evaluate, names
+from .errors import ArgumentError, ShapeError, SymgradError
+from .expression import Expr, lift, symbol_name, unify
+from .graph import Node, lookup, node, postorder
+from .rewrite.canonical import canonicalise
+from .rewrite.terms import number_of
+from .simplifier import simplify
+
+TRIALS = 200
+FAR = 1e-6
+"""Values further apart than this, relative to the larger, are different numbers and not rounding."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of `same`; true in an `if` unless the formulas were refuted.
+
+    `proved` with the `assumptions` that the proof needed, or refuted by a `counterexample` (values of the symbols) where the
+    formulas have the values `left` and `right`."""
+
+    equal: bool
+    proved: bool
+    reason: str
+    assumptions: tuple[str, ...] = ()
+    counterexample: Mapping[str, Any] = field(default_factory=dict)
+    left: Any = None
+    right: Any = None
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+    def __str__(self) -> str:
+        if not self.equal and self.counterexample:
+            point = ", ".join(f"{name} = {_shown(v)}" for name, v in self.counterexample.items())
+            return f"different: {_shown(self.left)} against {_shown(self.right)} at {point}"
+        given = f" (assuming {', '.join(self.assumptions)})" if self.assumptions else ""
+        return f"{'equal' if self.equal else 'different'}: {self.reason}{given}"
+
+    __repr__ = __str__
+
+
+def _shown(value: Any) -> str:
+    return np.array2string(np.asarray(value), precision=6, separator=", ", threshold=12).replace("\n", " ")
+
+
+def same(a: Any, b: Any, *, trials: int = TRIALS, seed: int = 0) -> Verdict:
+    """Whether two formulas, texts or expressions, have the same value; a text takes the shapes of its symbols from the other.
+
+    >>> import symgrad as sg
+    >>> L = sg.parse("sum((X @ w - y)**2)", X="m,n", w="n", y="m")
+    >>> sg.same("2*X.T @ (X @ w - y)", L.grad("w"))
+    equal: both have the same canonical form
+
+    Raises ArgumentError when neither says the shapes, ParseError and ShapeError for texts that do not fit."""
+    left, right = _both(a, b)
+    if left.type.shape != right.type.shape:
+        return Verdict(False, True, f"the values have different shapes, {left.type} and {right.type}")
+    (left, right), _ = unify([left, right])
+    first, second = canonicalise([left.node, right.node])
+    if first is second:
+        return Verdict(True, True, "both have the same canonical form")
+    if left.dtype == "bool":
+        return _at_random_points(first, second, trials, seed)
+    difference = simplify([node(lookup("sub"), (first, second))])
+    if _is_zero(difference.nodes[0]):
+        assumed = tuple(dict.fromkeys(f"{Expr(x)!r} is {what}" for what, x in difference.assumed))
+        return Verdict(True, True, "the difference simplifies to 0", assumed)
+    return _at_random_points(first, second, trials, seed)
+
+
+def _both(a: Any, b: Any) -> tuple[Expr, Expr]:
+    from .parser import parse
+
+    if isinstance(a, str) and isinstance(b, str):
+        known = parse(a)
+        return known, parse(b, **known.shapes)
+    left, right = (x if isinstance(x, str) else lift(x) for x in (a, b))
+    if isinstance(left, str):
+        assert isinstance(right, Expr)
+        left = parse(left, **_shapes(right))
+    elif isinstance(right, str):
+        right = parse(right, **_shapes(left))
+    assert isinstance(left, Expr) and isinstance(right, Expr)
+    types: dict[str, ArrayType] = {}
+    for x in (*all_symbols(left), *all_symbols(right)):
+        if types.setdefault(symbol_name(x), x.type) != x.type:
+            raise ArgumentError(f"same: {symbol_name(x)} is {types[symbol_name(x)]} on one side and {x.type} on the other")
+    return left, right
+
+
+def _shapes(x: Expr) -> dict[str, str]:
+    return x.shapes
+
+
+def _is_zero(x: Node) -> bool:
+    while x.op.name == "einsum" and len(x.inputs) == 1:
+        (x,) = x.inputs
+    return number_of(x) == 0
+
+
+def _at_random_points(a: Node, b: Node, trials: int, seed: int) -> Verdict:
+    rng = np.random.default_rng(seed)
+    order = postorder([a, b])
+    symbols = [x for x in order if x.op.name == "symbol"]
+    sizes = sorted({n for x in order for size in x.type.shape for n in names(size)})
+    compared = 0
+    for trial in range(trials):
+        numbers = {name: 2 + (trial + k) % 4 for k, name in enumerate(sizes)}
+        try:
+            values = {x: _sample(x.type, numbers, rng, trial) for x in symbols}
+            left, right = interpreter.run([a, b], values, numbers)
+        except (SymgradError, ValueError, np.linalg.LinAlgError):
+            continue
+        usable = np.isfinite(left) & np.isfinite(right)
+        compared += bool(usable.all())
+        scale = np.maximum(np.abs(left), np.abs(right))
+        if (np.abs(left - right)[usable] > FAR * np.maximum(scale[usable], 1e-12)).any():
+            point = {symbol_name(x): v for x, v in values.items()}
+            return Verdict(False, True, "refuted", (), point, left, right)
+    if not compared:
+        return Verdict(False, False, f"no finite value at {trials} random points")
+    return Verdict(True, False, f"at {compared} random points, not proved")
+
+
+def _sample(type_: ArrayType, numbers: Mapping[str, int], rng: np.random.Generator, trial: int) -> Any:
+    shape = tuple(evaluate(n, numbers) for n in type_.shape)
+    if any(n < 0 for n in shape):
+        raise ShapeError("a size is negative")
+    if type_.dtype == "i64":
+        return rng.integers(0, 2, shape)
+    if type_.dtype == "bool":
+        return rng.random(shape) < 0.5
+    drawn = rng.uniform(0.2, 2.0, shape) if trial % 2 else rng.standard_normal(shape)
+    return drawn.astype(np.float32 if type_.dtype == "f32" else np.float64)
