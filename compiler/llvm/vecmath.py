@@ -18,6 +18,7 @@ from . import (
     vecmath_inverse,
     vecmath_logarithm,
     vecmath_power,
+    vecmath_removable,
     vecmath_trigonometric,
 )
 from .vecmath_builder import FLOAT, Builder, Need
@@ -32,6 +33,7 @@ THEMES = (
     vecmath_inverse,
     vecmath_logarithm,
     vecmath_power,
+    vecmath_removable,
     vecmath_trigonometric,
 )
 """The modules whose import fills the table of functions."""

@@ -117,13 +117,20 @@ def log1p_of(b: Builder, x: Value, low: Value | None = None) -> Value:
     return log_of(b, *split_one_plus(b, x, low))
 
 
+def log1p_pair(b: Builder, x: Value, low: Value | None = None) -> tuple[Value, Value]:
+    """log(1 + x + low) as a sum of two floats, the second small but not below the first's rounding."""
+    k, f, extra = split_one_plus(b, x, low)
+    shift, error = b.two_product(k, b.constant(LOG2[b.dtype][0]))
+    rest = b.fma(k, LOG2[b.dtype][1], error if extra is None else error + extra)
+    high, lost = b.fast_two_sum(shift, f)
+    return high, lost + log_of_significand(b, f, rest)
+
+
 def add_log1p(b: Builder, base: Value, x: Value, low: Value) -> Value:
     """base + log(1 + x + low) with little more than the rounding of the sum."""
-    k, f, extra = split_one_plus(b, x, low)
-    tail = log_of_significand(b, f, b.fma(k, LOG2[b.dtype][1], extra) if extra is not None else None)
-    first, first_low = b.two_sum(base, k * LOG2[b.dtype][0])
-    second, second_low = b.two_sum(first, f)
-    return second + ((first_low + second_low) + tail)
+    high, tail = log1p_pair(b, x, low)
+    total, lost = b.two_sum(base, high)
+    return total + (lost + tail)
 
 
 @slow_path("log1p.careful")

@@ -76,6 +76,15 @@ def sin_from(b: Builder, at: Reduced) -> Value:
     return negated_in_upper_half(b, b.select(odd(b, at.quadrant), head + head_tail, r + r_tail), at.quadrant)
 
 
+def signed_sine(b: Builder, at: Reduced) -> tuple[Value, Value]:
+    """The sine as a sum of two floats."""
+    r, r_tail = b.fast_two_sum(*sine(b, at))
+    c, c_tail = b.fast_two_sum(*cosine(b, at))
+    swap = odd(b, at.quadrant)
+    high = negated_in_upper_half(b, b.select(swap, c, r), at.quadrant)
+    return high, negated_in_upper_half(b, b.select(swap, c_tail, r_tail), at.quadrant)
+
+
 def cos_from(b: Builder, at: Reduced) -> Value:
     r, r_tail = sine(b, at)
     head, head_tail = cosine(b, at)

@@ -43,6 +43,10 @@ UNARY: dict[str, list[tuple[float, float]]] = {
     "erfc": [(0.0, 1), (-0.0, 1), (INF, 0.0), (-INF, 2), (30, 0.0), (-30, 2)],
     "cbrt": [*ODD_ZERO, (INF, INF), (-INF, -INF), (27, 3), (-0.125, -0.5)],
     "gammaln": [(0.0, INF), (-0.0, INF), (1, 0.0), (2, 0.0), (-1, INF), (-2, INF), (INF, INF), (-INF, INF)],
+    "expm1_over_x": [(0.0, 1), (-0.0, 1), (INF, INF), (-INF, 0.0), (-1000, 0.001), (1e-30, 1)],
+    "log1p_over_x": [(0.0, 1), (-0.0, 1), (-1, INF), (INF, 0.0), (-2, NAN), (-INF, NAN), (1e-30, 1)],
+    "sin_over_x": [(0.0, 1), (-0.0, 1), (INF, NAN), (-INF, NAN), (1e-30, 1)],
+    "one_minus_cos_over_x2": [(0.0, 0.5), (-0.0, 0.5), (INF, NAN), (-INF, NAN), (1e-30, 0.5)],
     "digamma": [(0.0, -INF), (-0.0, INF), (-1, NAN), (INF, INF), (-INF, NAN)],
 }
 BINARY: dict[str, list[tuple[float, float, float]]] = {

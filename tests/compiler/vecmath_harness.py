@@ -70,11 +70,16 @@ def optimised(text: str) -> llvm.ModuleRef:
     return module
 
 
+def engine_of(text: str) -> llvm.ExecutionEngine:
+    """The machine code of a module; it lives as long as what is returned."""
+    engine = llvm.create_mcjit_compiler(optimised(text), target())
+    engine.finalize_object()
+    return engine
+
+
 @lru_cache(maxsize=256)
 def compiled(name: str, dtype: str, lanes: int) -> tuple[llvm.ExecutionEngine, Callable[..., None]]:
-    module = optimised(definitions([(name, dtype, lanes)]) + loop(name, dtype, lanes))
-    engine = llvm.create_mcjit_compiler(module, target())
-    engine.finalize_object()
+    engine = engine_of(definitions([(name, dtype, lanes)]) + loop(name, dtype, lanes))
     kinds = [ctypes.c_void_p] * (FUNCTIONS[name] + 1) + [ctypes.c_int64]
     return engine, ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address("apply"))
 

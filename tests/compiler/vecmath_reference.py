@@ -108,7 +108,16 @@ def points(row: Row, arity: int, dtype: str, n: int, seed: int) -> Iterator[Poin
             yield (np.array(row.extra).astype(kind),)
 
 
+def over(y: Array, x: Array) -> Array:
+    return np.where(np.abs(x) < 1e-25, 1, y / x)
+
+
+def versine(x: Any) -> Any:
+    return (mpmath.sin(x / 2) / x) ** 2 * 2 if x else mpmath.mpf("0.5")
+
+
 MP, NP = mpmath.mp, np
+ANGLES: dict[str, Any] = {"sample": near_multiples_of_half_pi, "extra": tuple(HARD_ANGLES)}
 OPEN, HALF = ((-1, 1), (-0.5, 0.5)), ((0, 1), (0, 3), (0, 100))
 ROWS: dict[str, Row] = {
     "exp": Row(MP.exp, NP.exp, extra=(709.78, -745.13, -708.39, 88.72, -103.97)),
@@ -118,9 +127,9 @@ ROWS: dict[str, Row] = {
     "log2": Row(lambda x: MP.log(x, 2), NP.log2, HALF),
     "log10": Row(MP.log10, NP.log10, HALF),
     "log1p": Row(MP.log1p, NP.log1p, ((-1, 1), (-1, 10))),
-    "sin": Row(MP.sin, NP.sin, sample=near_multiples_of_half_pi, extra=tuple(HARD_ANGLES)),
-    "cos": Row(MP.cos, NP.cos, sample=near_multiples_of_half_pi, extra=tuple(HARD_ANGLES)),
-    "tan": Row(MP.tan, NP.tan, sample=near_multiples_of_half_pi, extra=tuple(HARD_ANGLES)),
+    "sin": Row(MP.sin, NP.sin, **ANGLES),
+    "cos": Row(MP.cos, NP.cos, **ANGLES),
+    "tan": Row(MP.tan, NP.tan, **ANGLES),
     "asin": Row(MP.asin, NP.arcsin, OPEN),
     "acos": Row(MP.acos, NP.arccos, OPEN),
     "atan": Row(MP.atan, NP.arctan, ((-1, 1), (-4, 4))),
@@ -142,4 +151,10 @@ ROWS: dict[str, Row] = {
     "erfc": Row(MP.erfc, None, ((-1, 1), (0, 10), (0, 27.3))),
     "gammaln": Row(gammaln, None, ((0, 1), (1, 3), (0, 12), (-20, 0)), size=or_one_if_negative),
     "digamma": Row(MP.digamma, None, ((0, 1), (1, 3), (0, 12), (-20, 0)), size=or_one_if_negative),
+    "expm1_over_x": Row(lambda x: MP.expm1(x) / x if x else MP.mpf(1), lambda x: over(NP.expm1(x), x)),
+    "log1p_over_x": Row(
+        lambda x: MP.log1p(x) / x if x else MP.mpf(1), lambda x: over(NP.log1p(x), x), ((-1, 1), (-1, 10))
+    ),
+    "sin_over_x": Row(lambda x: MP.sin(x) / x if x else MP.mpf(1), lambda x: over(NP.sin(x), x), **ANGLES),
+    "one_minus_cos_over_x2": Row(versine, lambda x: over(NP.sin(x / 2), x / 2) ** 2 / 2, **ANGLES),
 }
