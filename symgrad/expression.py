@@ -8,6 +8,7 @@ be written with the same operators that users write, without a cycle of imports.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -268,6 +269,17 @@ class Expr:
 
         return simplified(self, method)
 
+    def cost(self, **sizes: int) -> Any:
+        """Operations and memory as polynomials in the sizes; `sizes` are likely numbers, by which products are ordered.
+
+        >>> import symgrad as sg
+        >>> sg.parse("x' @ A @ x", A="n,n", x="n").hessian("x").cost()
+        n**2 operations, 8*n**2 bytes of inputs, 16*n**2 bytes of results
+        """
+        from .costing import cost
+
+        return cost([self.node], sizes)
+
     def explain(self, wrt: Any = None) -> Any:
         """How the gradient of this scalar comes about: intermediate variables, cotangents, simplifications.  Called on a
         gradient that `grad` gave, it explains that gradient."""
@@ -340,6 +352,10 @@ def constant(value: Any, dtype: str | None = None) -> Expr:
     """A constant: a number, or a NumPy array whose elements are copied.  Python numbers are weak, as in NumPy 2.
 
     Raises DTypeError for complex numbers, objects and sparse arrays."""
+    if type(value) in _PACKED and dtype in (None, "f64"):
+        data = _packed(value, dtype)
+        if data is not None:
+            return Expr(node(lookup("constant"), (), data), weak=dtype is None)
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
         value = float(value) if abs(value) < 2**1023 else float("inf") * (1 if value > 0 else -1)
     array = _numeric(value)
@@ -347,6 +363,18 @@ def constant(value: Any, dtype: str | None = None) -> Expr:
     array = np.ascontiguousarray(array.astype(DTYPES[chosen])).reshape(array.shape)
     weak = dtype is None and type(value) in (int, float, bool)
     return Expr(node(lookup("constant"), (), (chosen, array.shape, array.tobytes())), weak=weak)
+
+
+_PACKED = {float: ("f64", struct.Struct("=d")), int: ("i64", struct.Struct("=q")), bool: ("bool", struct.Struct("=?"))}
+
+
+def _packed(value: Any, dtype: str | None) -> Params | None:
+    """The parameters of a constant node for a Python number without the detour over an array, None for large integers."""
+    try:
+        name, form = _PACKED[float] if dtype else _PACKED[type(value)]
+        return name, (), form.pack(value)
+    except (OverflowError, struct.error):
+        return None
 
 
 def _numeric(value: Any) -> np.ndarray[Any, Any]:
@@ -486,7 +514,8 @@ def cast(x: Expr, dtype: str) -> Expr:
     if x.dtype == dtype:
         return Expr(x.node, x.declared, source=x.source) if x.weak else x
     if x.node.op.name == "constant":
-        return Expr(constant(constant_value(x.node), dtype).node, x.declared)
+        value = constant_value(x.node)
+        return Expr(constant(value if value.ndim else value.item(), dtype).node, x.declared)
     if x.node.op.name == "size":
         return Expr(node(x.node.op, (), (x.node.params[0], dtype)))
     return Expr(node(lookup("cast"), (x.node,), (dtype,)), x.declared, source=x.source)
