@@ -36,8 +36,8 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     target: Target | None = None,
 ) -> Any:
-    """`outputs`, an expression or a structure (list, tuple, dict) of them, as a compiled `Function`; a `SparseMatrix` as a
-    `SparseFunction`.
+    """`outputs`, an expression or a structure (list, tuple, dict) of them, as a compiled `Function`; a `SparseMatrix`
+    as a `SparseFunction`.
 
     The function takes the variables `wrt` first and then the other symbols in the order of their declaration, or
     exactly `inputs`.  Symbols are given as such or by name; `wrt` and `inputs` also as a tuple or list; in `inputs`
@@ -49,8 +49,11 @@ def compile(
 
     Several outputs share their work and are given in the structure in which they came.  Raises ArgumentError.
     """
+    options = Options(target, tuple(sorted((sizes or {}).items())))
     if isinstance(outputs, SparseMatrix):
-        return SparseFunction(outputs, Options(target, tuple(sorted((sizes or {}).items()))))
+        if (wrt, inputs, dtype) != (None, None, None):
+            raise ArgumentError("compile: a sparse matrix takes no wrt, inputs or dtype; its arguments are its symbols")
+        return SparseFunction(outputs, options)
     tree = mapped(lift, outputs) if is_tree(outputs) else lift(outputs)
     exprs = [e for _, e in leaves(tree)]
     if not exprs:
@@ -63,8 +66,18 @@ def compile(
     if names is not None and inputs is None:
         arguments.sort(key=lambda p: names.index(p.name) if p.name in names else len(names))
     structure = rebuilt(tree, iter(nodes))
+    _check_sizes(sizes or {}, [*nodes, *(x for p in arguments for x in p.symbols)])
     formula = Formula(structure, tuple(arguments), names, isinstance(wrt, tuple | list))
-    return Function(formula, Options(target, tuple(sorted((sizes or {}).items()))))
+    return Function(formula, options)
+
+
+def _check_sizes(sizes: Mapping[str, Any], nodes: Sequence[Node]) -> None:
+    known = size_names(nodes) if sizes else []
+    for name, n in sizes.items():
+        if name not in known:
+            raise ArgumentError(f"sizes: the formula has no size {name}{suggestion(name, known)}")
+        if not isinstance(n, int) or n < 0:
+            raise ArgumentError(f"sizes: {name} must be a number of elements, got {n!r}")
 
 
 def _symbols(exprs: Sequence[Expr]) -> dict[str, Node]:
@@ -152,9 +165,8 @@ def _in_dtype(nodes: list[Node], arguments: list[Parameter], dtype: str | None) 
 
 
 def evaluate(expr: Expr, *args: Any, **keywords: Any) -> Any:
-    """The value of `expr` for values of its symbols, in the order of declaration or by name, computed by NumPy in its stable
-    form.
-
+    """The value of `expr` for values of its symbols, in the order of declaration or by name, computed by NumPy in its
+    stable form.
 
     Arguments are checked and results given as compiled functions do."""
     symbols = list(_symbols([expr]).values())

@@ -65,6 +65,14 @@ class Signature:
 
     def values(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> list[Any]:
         """One value per symbol from a call's arguments.  Raises ArgumentError for missing, unknown or repeated ones."""
+        given = self.bind(args, keywords)
+        found: list[Any] = []
+        for p in self.parameters:
+            found += [v for _, v in matching(p.tree, given[p.name], p.name)] if is_tree(p.tree) else [given[p.name]]
+        return found
+
+    def bind(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by name.  Raises ArgumentError for missing, unknown or repeated ones."""
         if len(args) > len(self.parameters):
             raise ArgumentError(f"expected {_count(len(self.parameters), 'argument')} {self}, got {len(args)}")
         given: dict[str, Any] = {p.name: a for p, a in zip(self.parameters, args, strict=False)}
@@ -79,10 +87,7 @@ class Signature:
         if missing:
             plural = "s" if len(missing) > 1 else ""
             raise ArgumentError(f"missing argument{plural} {', '.join(missing)}: the arguments are {self}")
-        found: list[Any] = []
-        for p in self.parameters:
-            found += [v for _, v in matching(p.tree, given[p.name], p.name)] if is_tree(p.tree) else [given[p.name]]
-        return found
+        return given
 
     def arrays(self, values: Sequence[Any]) -> list[Array]:
         """`values` as C-contiguous arrays of the symbols' element types, shapes unchecked.  Raises ArgumentError."""
@@ -99,15 +104,19 @@ class Signature:
         for k, a in enumerate(arrays):
             binding.show(k, a)
         binding.solve(arrays)
-        lost = [name for name in self.needed if name not in binding.numbers]
-        if lost:
-            raise _untold(lost)
+        self.require(binding.numbers)
         for k, a in enumerate(arrays):
             binding.check(k, a)
         for need, why, kind in self.requirements:
             if evaluate(need, binding.numbers) < 0:
                 raise kind(f"{why}{binding.known(need)}")
         return binding.numbers
+
+    def require(self, numbers: Mapping[str, int]) -> None:
+        """Raises ArgumentError for size names of the formula that `numbers` lacks."""
+        lost = [name for name in self.needed if name not in numbers]
+        if lost:
+            raise _untold(lost)
 
 
 class _Binding:
@@ -237,13 +246,21 @@ def as_array(value: Any, type_: ArrayType, label: str) -> Array:
     Numbers, nested lists, and arrays of every real type that NumPy converts within one kind (integers and either
     floating type to a floating type) are taken; raises ArgumentError for others."""
     dtype = DTYPES[type_.dtype]
-    if type(value) is np.ndarray and value.dtype == dtype and value.flags.c_contiguous:
-        return value
+    if is_ready(value, dtype):
+        return value  # type: ignore[no-any-return]
     array = _numbers(value, type_, label)
     if array.size and not (np.can_cast(array.dtype, dtype, "same_kind") and _fits(array, type_.dtype)):
         raise ArgumentError(f"{label}: expected {type_}, got {describe(array)}{_advice(array.dtype, type_.dtype)}")
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype).reshape(array.shape)
+        array = np.ascontiguousarray(array, dtype).reshape(array.shape)
+    return array if array.flags.aligned else array.copy()
+
+
+def is_ready(value: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether `value` is an array that machine code can read as it is."""
+    return (
+        type(value) is np.ndarray and value.dtype == dtype and value.flags.c_contiguous and value.flags.aligned
+    )
 
 
 def _numbers(value: Any, type_: ArrayType, label: str) -> Array:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arguments import Array, Parameter, Signature, describe
+from .arguments import Array, Parameter, Signature, describe, is_ready
 from .broadcasting import elementwise, over_points, spread
 from .compiler.types import DTYPES, ArrayType, evaluate
 from .conditions import conditions
@@ -22,13 +22,17 @@ from .errors import ArgumentError
 from .flattening import Layout
 from .formula import DERIVED, JOINS, Formula
 from .graph import FlatTable, Node, flatten, unflatten
-from .machine import Machine, Options
+from .machine import Bound, Machine, Options
+from .problem import Problem
 from .specialise import size_names
 from .stages import text_of_stage
 from .trees import Tree, leaves, mapped, matching, rebuilt
 
 if TYPE_CHECKING:
     import scipy.sparse.linalg
+
+MOST_KNOWN = 1000
+"""For so many sets of shapes a function remembers that it has checked them."""
 
 
 class Function:
@@ -52,10 +56,35 @@ class Function:
         nodes, symbols = formula.nodes, formula.symbols
         self.signature = Signature(formula.parameters, conditions(nodes), tuple(size_names(nodes)))
         self._machine = Machine(nodes, symbols, options)
+        self._known: dict[tuple[tuple[int, ...], ...], Bound] = {}
+        simple = all(isinstance(p.tree, Node) for p in formula.parameters)
+        self._plain = tuple((DTYPES[x.type.dtype], not x.type.shape) for x in symbols) if simple else None
+        self._single = isinstance(formula.outputs, Node)
 
     # ---- calls
 
     def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
+        if self._plain is not None and len(args) == len(self._plain) and out is None and not keywords:
+            arrays = self._ready(args)
+            bound = self._known.get(tuple([a.shape for a in arrays])) if arrays is not None else None
+            if bound is not None and arrays is not None:
+                return self._given(bound.run(arrays))
+        return self._checked_call(args, out, keywords)
+
+    def _ready(self, args: Sequence[Any]) -> list[Array] | None:
+        """The arguments of an ordinary call as arrays; None if one of them needs a conversion."""
+        assert self._plain is not None
+        arrays: list[Array] = []
+        for a, (dtype, scalar) in zip(args, self._plain, strict=True):
+            if scalar and type(a) is float and dtype == np.float64:
+                arrays.append(np.array(a))
+            elif is_ready(a, dtype):
+                arrays.append(a)
+            else:
+                return None
+        return arrays
+
+    def _checked_call(self, args: Sequence[Any], out: Any, keywords: Mapping[str, Any]) -> Any:
         layout = self._vector_layout(args, keywords)
         if layout is not None:
             result = self._call_with_vectors(layout, args, keywords)
@@ -64,13 +93,23 @@ class Function:
         if self.signature.scalar and any(a.ndim for a in arrays):
             return self._call_over_points(arrays, out)
         numbers = self.signature.sizes(arrays)
+        bound = self._machine.bound(numbers)
         if out is not None:
-            self._machine.run(arrays, numbers, self._targets(out, numbers))
+            bound.run(arrays, self._targets(out, numbers))
             return out
-        return self._given(self._machine.run(arrays, numbers))
+        self._remember(arrays, bound)
+        return self._given(bound.run(arrays))
+
+    def _remember(self, arrays: Sequence[Array], bound: Bound) -> None:
+        """Keeps what was found for these shapes, so that the next call with them need not check them again."""
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[tuple(a.shape for a in arrays)] = bound
 
     def _given(self, results: Sequence[Array]) -> Any:
         """Results in the structure of the outputs, scalars as Python numbers."""
+        if self._single:
+            return results[0] if results[0].ndim else results[0].item()
         return rebuilt(self.formula.outputs, iter([a if a.ndim else a.item() for a in results]))
 
     def _targets(self, out: Any, numbers: Mapping[str, int]) -> list[Array]:
@@ -97,6 +136,7 @@ class Function:
             label, a = next((k, a) for k, a in zip(self.signature.labels, arrays, strict=True) if a.ndim)
             why = "only formulas made of scalars alone broadcast"
             raise ArgumentError(f"{label}: expected a scalar, got {describe(a)}; {why}")
+        self.signature.require({})
         points = spread(self.signature.labels, arrays)
         machine = self._points_machine(points.many)
         numbers = {"points": points.count}
@@ -184,6 +224,11 @@ class Function:
         dtype = np.result_type(*(values[x] for x in symbols))
         shape = (here.size, here.size)
         return scipy.sparse.linalg.LinearOperator(shape, matvec=multiply, rmatvec=multiply, dtype=dtype)
+
+    def problem(self, *args: Any, **keywords: Any) -> Problem:
+        """This function with the arguments behind the variables bound, for optimisers: value and gradient at one point
+        are computed together."""
+        return Problem(self, args, keywords)
 
     # ---- variables as one vector
 

@@ -111,21 +111,37 @@ class Machine:
             self._kernels[tuple(roots)] = known
         return known
 
+    def bound(self, numbers: Mapping[str, int]) -> Bound:
+        """The kernel for these sizes, compiled if there is none yet, with all that it must be told."""
+        hidden = {self.prepared.sizes[name]: numbers[name] for name in self.prepared.hidden}
+        return Bound(self.version(numbers), hidden)
+
     def run(
         self, arrays: Sequence[Array], numbers: Mapping[str, int], out: Sequence[Array] | None = None
     ) -> list[Array]:
         """The results for C-contiguous `arrays` of the symbols' types; written to `out` where it is given and can
         be."""
-        version = self.version(numbers)
-        hidden = {self.prepared.sizes[name]: numbers[name] for name in self.prepared.hidden}
-        direct = out if out is not None and _direct(out, arrays, version.lowered.positions) else None
+        return self.bound(numbers).run(arrays, out)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A kernel for given sizes; `hidden` are those that no argument shows."""
+
+    version: Version
+    hidden: dict[str, int]
+
+    def run(self, arrays: Sequence[Array], out: Sequence[Array] | None = None) -> list[Array]:
+        """The results for `arrays` of the sizes that this was bound for, already checked."""
+        lowered = self.version.lowered
+        direct = out if out is not None and _direct(out, arrays, lowered.positions) else None
         try:
-            results = version.kernel(*arrays, *version.lowered.constants, out=direct, sizes=hidden)
+            results = self.version.kernel(*arrays, *lowered.constants, out=direct, sizes=self.hidden)
         except IndexError:
             raise DomainError("indexing: an index is out of range for its axis") from None
-        found = [results[k] for k in version.lowered.positions]
+        found = [results[k] for k in lowered.positions]
         if out is None:
-            return _distinct(found)
+            return _distinct(found) if len(found) > 1 else found
         if direct is None:
             for target, result in zip(out, found, strict=True):
                 np.copyto(target, result)
@@ -150,4 +166,4 @@ def _distinct(results: list[Array]) -> list[Array]:
     return results
 
 
-__all__ = ["Machine", "Options", "Version"]
+__all__ = ["Bound", "Machine", "Options", "Version"]

@@ -42,11 +42,14 @@ REFUSED: list[tuple[sg.Expr, tuple[Any, ...], dict[str, Any], str]] = [
     (LOSS, (["a", "b"], X, y, 1), {}, "w: expected f64[n], got text[2]"),
     (LOSS, (np.array([1, None]), X, y, 1), {}, "w: expected f64[n], got object[2]"),
     (LOSS, (w, X, y, {}), {}, "lam: expected f64, got dict"),
-    (LOSS, (np.ma.masked_array(w, w > 0), X, y, 1), {}, "w: expected f64[n], got a masked array; fill it with .filled(...)"),
+    (LOSS, (np.ma.masked_array(w, w > 0), X, y, 1), {},
+     "w: expected f64[n], got a masked array; fill it with .filled(...)"),
     (LOSS, (w, scipy.sparse.csr_array(X), y, 1), {}, "X: expected f64[m, n], got a sparse array; use .toarray()"),
-    (LOSS, (sg.vector("w"), X, y, 1), {}, "w: expected f64[n], got a formula (f64[n_w]); use replace to put formulas in"),
+    (LOSS, (sg.vector("w"), X, y, 1), {},
+     "w: expected f64[n], got a formula (f64[n_w]); use replace to put formulas in"),
     (LOSS, (w.astype("M8[s]"), X, y, 1), {}, "w: expected f64[n], got datetime64[s][4]"),
-    (GATHER, (w, [1.0, 2.0], np.ones(8)), {}, "j: expected i64[k], got f64[2]; convert it with .astype(int) if its values are whole"),
+    (GATHER, (w, [1.0, 2.0], np.ones(8)), {},
+     "j: expected i64[k], got f64[2]; convert it with .astype(int) if its values are whole"),
     (GATHER, (w, [1], np.ones(9)), {}, "z: expected f64[2*n] with n = 4 (from x), got f64[9]"),
     (GATHER, (w, np.array([2**63], np.uint64), np.ones(8)), {}, "j: expected i64[k], got uint64[1]"),
     (MASK, ([0, 1], [1, 2]), {}, "c: expected bool[n], got i64[2]; convert it with .astype(bool)"),
@@ -59,7 +62,7 @@ REFUSED: list[tuple[sg.Expr, tuple[Any, ...], dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("call", [lambda e: sg.compile(e), lambda e: e], ids=["compiled", "evaluated"])
+@pytest.mark.parametrize("call", [sg.compile, lambda e: e], ids=["compiled", "evaluated"])
 @pytest.mark.parametrize(("expr", "args", "keywords", "message"), REFUSED, ids=[row[3][:40] for row in REFUSED])
 def test_refused_arguments(
     expr: sg.Expr, args: tuple[Any, ...], keywords: dict[str, Any], message: str, call: Callable[[Any], Any]
@@ -79,7 +82,7 @@ CONDITIONS: list[tuple[sg.Expr, tuple[Any, ...], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize("call", [lambda e: sg.compile(e), lambda e: e], ids=["compiled", "evaluated"])
+@pytest.mark.parametrize("call", [sg.compile, lambda e: e], ids=["compiled", "evaluated"])
 @pytest.mark.parametrize(("expr", "args", "kind", "message"), CONDITIONS)
 def test_sizes_for_which_there_is_no_value(
     expr: sg.Expr, args: tuple[Any, ...], kind: type[Exception], message: str, call: Callable[[Any], Any]
@@ -129,6 +132,8 @@ COMPILE: list[tuple[Any, dict[str, Any], str]] = [
     (LOSS, {"inputs": ["w", "X"]}, "inputs: the formula needs y, lam too"),
     (LOSS, {"inputs": ["w", "X", "y", "lam", "w"]}, "inputs: w is listed twice"),
     (LOSS, {"inputs": ["w", "X", "y", "lam", "lum"]}, "inputs: the formula has no symbol lum, did you mean lam?"),
+    (LOSS, {"sizes": {"N": 3}}, "sizes: the formula has no size N, did you mean n?"),
+    (LOSS, {"sizes": {"n": -3}}, "sizes: n must be a number of elements, got -3"),
     (LOSS, {"dtype": "i64"}, "dtype: expected 'f64' or 'f32', got 'i64'"),
     ([], {}, "compile: there is nothing to compile (an empty structure)"),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,41 @@ def test_minimize_with_value_and_gradient_at_once(f: sg.Function) -> None:
     np.testing.assert_allclose(found.x, optimum(), atol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["BFGS", "Newton-CG", "trust-exact"])
+def test_problems_share_value_and_gradient(f: sg.Function, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    points: list[bytes] = []
+    both = type(f).__call__
+
+    def counted(self: sg.Function, *args: Any, **keywords: Any) -> Any:
+        if self is f.value_and_grad:
+            points.append(np.asarray(args[0]).tobytes())
+        return both(self, *args, **keywords)
+
+    monkeypatch.setattr(type(f), "__call__", counted)
+    p = f.problem(X.tolist(), lam=0.1, y=y)
+    second = {} if method == "BFGS" else {"hess": p.hessian}
+    found = scipy.optimize.minimize(p, np.zeros(3), jac=p.grad, method=method, tol=1e-10, **second)
+    np.testing.assert_allclose(found.x, optimum(), atol=1e-5)
+    assert found.nfev + found.njev > len(points) > 0
+    assert all(a != b for a, b in pairwise(points)), "no point is computed twice in a row"
+
+
+def test_problems_keep_their_results() -> None:
+    p = sg.compile(LOSS, wrt="w").problem(X, y, 0.1)
+    w, v = np.array([0.1, 0.2, 0.3]), np.ones(3)
+    first = p.grad(w)
+    expected = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(p.grad(w), expected)
+    w[0] = 5.0
+    assert p(w) == p.function(w, X, y, 0.1), "another point in the same array"
+    np.testing.assert_allclose(p.hessian_operator(w) @ v, p.hvp(w, v), rtol=1e-13)
+    with pytest.raises(sg.ArgumentError, match="missing argument lam"):
+        p.function.problem(X, y)
+    with pytest.raises(sg.ArgumentError, match="argument w is given twice"):
+        p.function.problem(X, y, 0.1, w=w)
+
+
 def test_newton_steps_with_the_operator(f: sg.Function) -> None:
     w = np.zeros(3)
     for _ in range(10):
@@ -62,7 +99,9 @@ def test_newton_steps_with_the_operator(f: sg.Function) -> None:
     np.testing.assert_allclose(H @ np.eye(3), f.hessian(w, X, y, 0.1), rtol=1e-6)
 
 
+@cache
 def network() -> sg.Function:
+    """A network with one hidden layer and its variables in a structure."""
     text = "sum((tanh(A @ W + b) @ v - t)**2) + 0.01 * (sum(W**2) + sum(v**2))"
     expr = sg.parse(text, A="m,n", W="n,h", b="h", v="h", t="m")
     return sg.compile(expr, wrt={"W": "W", "layer": ["b", "v"]}, inputs=None)
