@@ -126,7 +126,7 @@ def _ints(params: Params) -> tuple[int, int]:
     return axis, rank
 
 
-def _checked_indices(index: Any, n: int, name: str) -> Any:
+def checked_indices(index: Any, n: int, name: str) -> Any:
     k = np.asarray(index)
     if k.size and not (-n <= k.min() and k.max() < n):
         worst = k.max() if k.max() >= n else k.min()
@@ -137,10 +137,10 @@ def _checked_indices(index: Any, n: int, name: str) -> Any:
 def _take_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
     axis, _ = _ints(params)
     x = np.asarray(args[0])
-    return np.take(x, _checked_indices(args[1], x.shape[axis], "indexing"), axis=axis)
+    return np.take(x, checked_indices(args[1], x.shape[axis], "indexing"), axis=axis)
 
 
-def _wrapped(k: Element_, n: Dim) -> Element_:
+def wrapped(k: Element_, n: Dim) -> Element_:
     """An index by NumPy's rules: negative ones count from the end."""
     return Call("where", (Call("lt", (k, integer(0))), Call("add", (k, number(n))), k))
 
@@ -152,7 +152,7 @@ def _take_lower(x: Node, operands: Sequence[Operand]) -> Element:
     at = len(source.type.shape) + axis
     index = values(axes)
     k = Load(indices.name, tuple(index[at : at + rank]))
-    return Element(axes, Load(source.name, (*index[:at], _wrapped(k, source.type.shape[at]), *index[at + rank :])))
+    return Element(axes, Load(source.name, (*index[:at], wrapped(k, source.type.shape[at]), *index[at + rank :])))
 
 
 def _take_vjp(g: Expr, y: Expr, x: Expr, k: Expr) -> list[Expr | None]:
@@ -174,9 +174,10 @@ def _scatter_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, i
     n = evaluate(params[2], sizes)  # type: ignore[arg-type]
     g = np.asarray(args[0])
     end = g.ndim + axis + 1
-    moved = np.moveaxis(g.reshape(*g.shape[: end - rank], -1, *g.shape[end:]), axis, 0)
+    count = int(np.prod(g.shape[end - rank : end]))
+    moved = np.moveaxis(g.reshape(*g.shape[: end - rank], count, *g.shape[end:]), axis, 0)
     result = np.zeros((n, *moved.shape[1:]), g.dtype)
-    np.add.at(result, _checked_indices(args[1], n, "scatter").reshape(-1), moved)
+    np.add.at(result, checked_indices(args[1], n, "scatter").reshape(-1), moved)
     return np.moveaxis(result, 0, axis)
 
 
@@ -186,7 +187,7 @@ def _scatter_lower(x: Node, operands: Sequence[Operand]) -> Element:
     axes = axes_of(g.type.shape)
     index = values(axes)
     end = len(axes) + axis + 1
-    k = _wrapped(Load(indices.name, tuple(index[end - rank : end])), x.params[2])  # type: ignore[arg-type]
+    k = wrapped(Load(indices.name, tuple(index[end - rank : end])), x.params[2])  # type: ignore[arg-type]
     return Element(axes, Load(g.name, tuple(index)), (*index[: end - rank], k, *index[end:]), "add")
 
 
@@ -369,7 +370,7 @@ def _concatenate_lower(x: Node, operands: Sequence[Operand]) -> Element:
         bounded = _clamped(i, a.type.shape[axis])
         element = Load(a.name, (*index[:at], bounded, *index[at + 1 :]))
         if result is None:
-            result = element if a.type.shape[axis] != 0 else Const(_zero(x.type.dtype), x.type.dtype)
+            result = element if a.type.shape[axis] != 0 else zero_constant(x.type.dtype)
         elif a.type.shape[axis] != 0:
             result = Call("where", (Call("lt", (index[at], number(begin + a.type.shape[axis]))), element, result))
     assert result is not None
@@ -381,8 +382,9 @@ def _clamped(i: Element_, n: Dim) -> Element_:
     return Call("max", (Call("min", (i, plus(number(n), integer(-1)))), integer(0)))
 
 
-def _zero(dtype: str) -> float | int | bool:
-    return False if dtype == "bool" else 0 if dtype == "i64" else 0.0
+def zero_constant(dtype: str) -> Const:
+    """The zero of an element type."""
+    return Const(False if dtype == "bool" else 0 if dtype == "i64" else 0.0, dtype)
 
 
 def _concatenate_vjp(g: Expr, y: Expr, *xs: Expr) -> list[Expr]:

@@ -1,0 +1,276 @@
+"""From nodes to terms: every operation in the words and signs that a person uses for it.
+
+The text of a term must parse back to the same canonical node.  What makes that subtle is element types: a literal and a
+size are weak (they take the type of what stands beside them), so a literal is written out (``2.0``) only where nothing
+beside it fixes its type, and a conversion is left out only where NumPy's rules would make the same one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..compiler.types import RANK, Dim, is_float
+from ..expression import FUNCTIONS, constant_value
+from ..graph import Node, consumer_counts, postorder
+from .arrays import Arrays
+from .terms import Term, Terms, signed
+
+OPERATORS = {"floordiv": "//", "mod": "%"}
+NESTING = {"add": "sum", "sub": "sum", "neg": "sum", "mul": "product"}
+LONGEST_CONSTANT = 100
+"""A constant array with more elements is abbreviated."""
+
+
+class Notation:
+    """The terms of everything below `roots`: ``Notation(roots).of[node]``."""
+
+    def __init__(self, roots: Sequence[Node]) -> None:
+        self.terms = Terms()
+        self.order = postorder(roots)
+        self.of: dict[Node, Term] = {}
+        self.uses = consumer_counts(self.order)
+        for root in roots:
+            self.uses[root] = self.uses.get(root, 0) + 1
+        self._weak: set[Node] = set()
+        self._inner = self._inner_nodes()
+        self._parts: dict[Node, list[tuple[int, Term]]] = {}
+        arrays = Arrays(self)
+        for x in self.order:
+            self.of[x] = self._term(x, arrays)
+
+    def _inner_nodes(self) -> set[Node]:
+        """The sums that only a sum uses, and the products that only a product uses: they are written as part of it."""
+        return {
+            i
+            for x in self.order
+            if x.op.name in NESTING
+            for i in x.inputs
+            if self.uses[i] == 1 and NESTING.get(i.op.name) == NESTING[x.op.name]
+        }
+
+    def _term(self, x: Node, arrays: Arrays) -> Term:
+        write = _WRITE.get(x.op.name)
+        if write is not None:
+            return write(self, x)
+        found = arrays.term(x)
+        if found is not None:
+            return found
+        if x.op.text is not None and len(x.inputs) == 2:
+            return self._binary(x)
+        return self._call(x)
+
+    # ---- operands
+
+    def operands(self, x: Node) -> list[Term]:
+        """The terms of the inputs of an elementwise operation, literals and conversions as short as the types allow."""
+        inputs = x.inputs[1:] if x.op.name == "where" else x.inputs
+        wants_float = x.op.name == "div" or (len(inputs) == 1 and _converts(x))
+        spelled = [self._spelled(i) for i in inputs]
+        if all(weak for _, weak in spelled):
+            self._weak.add(x)
+        terms = [self.of[i] for i in inputs]
+        for plain in (self._plain, self._plain_number):
+            if _common(spelled, wants_float) == inputs[0].type.dtype:
+                terms = [plain(i) for i in inputs]
+                break
+            spelled = [
+                s if i.op.name in ("constant", "size") else (i.type.dtype, i in self._weak)
+                for s, i in zip(spelled, inputs, strict=True)
+            ]
+        return [self.of[x.inputs[0]], *terms] if x.op.name == "where" else terms
+
+    def _spelled(self, x: Node) -> tuple[str, bool]:
+        """Element type and weakness of `x` when it is written without its type."""
+        if x.op.name == "size":
+            return "i64", True
+        if x.op.name == "constant" and not x.type.shape:
+            value = constant_value(x).item()
+            return ("i64" if _whole(value) and x.type.dtype != "bool" else x.type.dtype), True
+        if x.op.name == "cast":
+            return x.inputs[0].type.dtype, x.inputs[0] in self._weak
+        return x.type.dtype, x in self._weak
+
+    def _plain(self, x: Node) -> Term:
+        return self.of[x.inputs[0]] if x.op.name == "cast" else self._plain_number(x)
+
+    def _plain_number(self, x: Node) -> Term:
+        if x.op.name == "size":
+            return self.terms.size(x.params[0])  # type: ignore[arg-type]
+        if x.op.name == "constant" and not x.type.shape:
+            return self.terms.number(constant_value(x).item(), x.type.dtype)
+        return self.of[x]
+
+    # ---- leaves
+
+    def _symbol(self, x: Node) -> Term:
+        return self.terms.make("name", (), (x.params[0],), x.type.rank)
+
+    def _constant(self, x: Node) -> Term:
+        array, dtype = constant_value(x), x.type.dtype
+        if array.ndim == 0:
+            plain = self.terms.number(array.item(), dtype, explicit=dtype == "f64")
+            return self._typed(plain, dtype) if dtype == "f32" else plain
+        return self._typed(self._elements(array, dtype), dtype) if dtype == "f32" else self._elements(array, dtype)
+
+    def _elements(self, array: Any, dtype: str) -> Term:
+        if array.size > LONGEST_CONSTANT or not array.size:
+            shape = ", ".join(map(str, array.shape))
+            name = "constant" if array.size else "zeros"
+            parts = [self.terms.make("literal", (), (f"{dtype}[{shape}]" if array.size else f"({shape},)",))]
+            return self.terms.make("call", parts, (name, ()), array.ndim)
+        rows: list[Term] = [self.terms.number(v.item(), dtype, explicit=dtype == "f64") for v in array.reshape(-1)]
+        for n in array.shape[::-1]:
+            rows = [self.terms.make("list", rows[k : k + n]) for k in range(0, len(rows), n)]
+        return self.terms.call("array", rows, array.ndim)
+
+    def _typed(self, t: Term, dtype: str) -> Term:
+        """``astype(t, "dtype")``."""
+        return self.terms.call("astype", [t, self.terms.make("literal", (), (f'"{dtype}"',))], t.rank)
+
+    def _size(self, x: Node) -> Term:
+        t = self.terms.size(x.params[0])  # type: ignore[arg-type]
+        return t if x.type.dtype == "i64" else self._typed(t, x.type.dtype)
+
+    def _cast(self, x: Node) -> Term:
+        return self._typed(self.of[x.inputs[0]], x.type.dtype)
+
+    # ---- arithmetic
+
+    def _sum(self, x: Node) -> Term:
+        """The sum of everything that the sums, differences and signs below `x` add up."""
+        signs = {"add": (1,) * len(x.inputs), "sub": (1, -1), "neg": (-1,)}[x.op.name]
+        terms = self.operands(x) if x.op.name != "neg" else [self.of[x.inputs[0]]]
+        parts = list(zip(signs, terms, strict=True))
+        if x in self._inner:
+            return self._postponed(x, parts)
+        return self.terms.sum([t if k > 0 else self.terms.negative(t) for k, t in self._gathered(parts)], x.type.rank)
+
+    def _mul(self, x: Node) -> Term:
+        parts = [(1, t) for t in self.operands(x)]
+        if x in self._inner:
+            return self._postponed(x, parts)
+        factors = [t for _, t in self._gathered(parts)]
+        halves, rest = _halving(factors) if len(factors) > 1 else (1, factors)
+        body = self.terms.product(rest, x.type.rank)
+        return body if halves == 1 else self.terms.quotient(body, self.terms.number(halves), x.type.rank)
+
+    def _postponed(self, x: Node, parts: list[tuple[int, Term]]) -> Term:
+        self._parts[x] = parts
+        return Term("inner", (), (x,), x.type.rank)
+
+    def _gathered(self, parts: list[tuple[int, Term]]) -> list[tuple[int, Term]]:
+        """Signed parts with those of inner sums or products in their places."""
+        found = []
+        pending = parts[::-1]
+        while pending:
+            sign, t = pending.pop()
+            if t.form == "inner":
+                pending += [(sign * k, p) for k, p in reversed(self._parts.pop(t.data[0]))]
+            else:
+                found.append((sign, t))
+        return found
+
+    def _div(self, x: Node) -> Term:
+        top, bottom = self.operands(x)
+        return self.terms.quotient(top, bottom, x.type.rank)
+
+    def _pow(self, x: Node) -> Term:
+        base, exponent = self.operands(x)
+        return self.terms.power(base, exponent, x.type.rank)
+
+    def _remainder(self, x: Node) -> Term:
+        return self.terms.make("binary", self.operands(x), (OPERATORS[x.op.name],), x.type.rank)
+
+    def _binary(self, x: Node) -> Term:
+        """A comparison or ``&``, ``|``; of two that may be exchanged a number stands on the right."""
+        a, b = self.operands(x)
+        if x.op.commutative and a.form == "number":
+            a, b = b, a
+        return self.terms.make("binary", (a, b), (x.op.text,), x.type.rank)
+
+    def _not(self, x: Node) -> Term:
+        return self.terms.make("not", (self.of[x.inputs[0]],), (), x.type.rank)
+
+    def _xor(self, x: Node) -> Term:
+        return self.terms.call(x.op.name, [self.of[i] for i in x.inputs], x.type.rank)
+
+    # ---- everything else
+
+    def _call(self, x: Node) -> Term:
+        """A call of the public function of the operation's name; static parameters are its further arguments."""
+        elementwise = x.op.partials is not None or x.op.name == "where"
+        parts = self.operands(x) if elementwise else [self.of[i] for i in x.inputs]
+        if x.op.commutative:
+            parts.sort(key=lambda t: signed(t)[1].form == "number")
+        return self.terms.make("call", parts, (x.op.name, tuple(_keywords(x).items())), x.type.rank)
+
+
+_WRITE: dict[str, Callable[[Notation, Node], Term]] = {
+    "symbol": Notation._symbol, "constant": Notation._constant, "size": Notation._size, "cast": Notation._cast,
+    "add": Notation._sum, "sub": Notation._sum, "mul": Notation._mul, "neg": Notation._sum, "div": Notation._div,
+    "pow": Notation._pow, "floordiv": Notation._remainder, "mod": Notation._remainder,
+    "logical_not": Notation._not, "logical_xor": Notation._xor,
+}  # fmt: skip
+
+
+def _converts(x: Node) -> bool:
+    """Whether the public function of an elementwise operation turns integers into floats."""
+    return x.op.partials is not None and is_float(x.type.dtype) and x.op.name not in ("neg", "stop_gradient")
+
+
+def _whole(value: float) -> bool:
+    return math.isfinite(value) and float(value).is_integer() and not (value == 0 and math.copysign(1, value) < 0)
+
+
+def _common(spelled: Sequence[tuple[str, bool]], wants_float: bool) -> str:
+    """The element type that operands of these types are computed in (see `expression.common_dtype`)."""
+    strong = {d for d, weak in spelled if not weak}
+    types = strong or {d for d, _ in spelled}
+    best = "f64" if {"f32", "i64"} <= types else max(types, key=RANK.__getitem__)
+    for d in ({d for d, weak in spelled if weak}) if strong else ():
+        if RANK[d] > RANK[best] and not is_float(best):
+            best = d
+    return "f64" if wants_float and not is_float(best) else best
+
+
+def _halving(factors: list[Term]) -> tuple[int, list[Term]]:
+    """The power of two (up to 1024) that a coefficient 1/2**k divides by, and the factors without it."""
+    for k, t in enumerate(factors):
+        sign, body = signed(t)
+        if body.form == "number" and isinstance(body.data[0], float) and 0 < body.data[0] < 1:
+            n = 1 / body.data[0]
+            if n <= 1024 and math.frexp(n)[0] == 0.5:
+                rest = factors[:k] + factors[k + 1 :]
+                return sign * int(n), rest
+    return 1, factors
+
+
+def _keywords(x: Node) -> dict[str, str]:
+    """The static parameters of a node as keyword arguments of the public function of the operation's name."""
+    if not x.params or x.op.name not in FUNCTIONS:
+        return {str(k): str(p) for k, p in enumerate(x.params)}
+    names = list(inspect.signature(FUNCTIONS[x.op.name]).parameters.values())[len(x.inputs) :]
+    if any(p.name == "axis" for p in names) and len(x.params) == 1:
+        names = [p for p in names if p.name == "axis"]
+    rank = x.inputs[0].type.rank if x.inputs else 0
+    found = {}
+    for p, value in zip(names, x.params, strict=False):
+        shown = axes_text(value, rank, p.default) if p.name == "axis" else repr(value)
+        if shown is not None and (p.name == "axis" or value != p.default):
+            found[p.name] = shown
+    return found
+
+
+def axes_text(axes: Any, rank: int, default: Any = None) -> str | None:
+    """Axes counted from the right as users write them, counted from the left; None if they are the default."""
+    several = [axes] if isinstance(axes, int) else list(axes)
+    if (default is None and len(several) == rank) or several == [default]:
+        return None
+    counted = [a + rank for a in several]
+    return str(counted[0]) if len(counted) == 1 else f"({', '.join(map(str, counted))})"
+
+
+__all__ = ["Dim", "Notation", "axes_text"]
