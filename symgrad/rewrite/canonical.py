@@ -15,13 +15,14 @@ operation; what has no row is kept as it is.  `stable` rules are applied to ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
 from ..compiler.types import ArrayType, is_float
 from ..expression import broadcast_shapes, constant_value
 from ..graph import Node, consumer_counts, lookup, node, postorder
+from .chains import FAMILIES, operands, upper_links
 from .order import key
 from .products import einsum_of_product, multiply_into_einsum, reduce_einsum
 from .terms import ONE, as_ratio, constant_node, number_of, split
@@ -49,11 +50,15 @@ def canonicalise(roots: Sequence[Node], *, stable: bool = True) -> list[Node]:
 
     order = postorder(roots)
     counts = consumer_counts(order)
+    links = upper_links(order, counts, roots)
     new: dict[Node, Node] = {}
     for x in order:
-        inputs = tuple(new[i] for i in x.inputs)
-        free = [counts[i] == 1 for i in x.inputs]
-        result = canonical_node(x, inputs, free)
+        if x in links:
+            continue
+        if any(i in links for i in x.inputs):
+            result = _chain(x, [(new[i], counts[i] == 1, sign) for i, sign in operands(x, links)])
+        else:
+            result = canonical_node(x, tuple(new[i] for i in x.inputs), [counts[i] == 1 for i in x.inputs])
         new[x] = stabilise(result, rebuild) if stable else result
     return [new[root] for root in roots]
 
@@ -78,6 +83,12 @@ def canonical_node(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> N
     return node(x.op, inputs, x.params)
 
 
+def _chain(x: Node, inputs: Sequence[tuple[Node, bool, int]]) -> Node:
+    """The canonical form of a chain that ends in `x`: canonical operands, whether they may be taken apart, and how they
+    enter."""
+    return build_sum(_sum_terms(inputs), x.type) if FAMILIES[x.op.name][0] == "sum" else _product(x, inputs)
+
+
 def rebuild(x: Node) -> Node:
     """The canonical form of a node whose inputs are canonical."""
     return canonical_node(x, x.inputs, [True] * len(x.inputs))
@@ -85,10 +96,10 @@ def rebuild(x: Node) -> Node:
 
 # ---- sums
 
-def _sum_terms(inputs: Sequence[Node], free: Sequence[bool], signs: Sequence[int]) -> list[tuple[Fraction, Node | None]]:
+def _sum_terms(inputs: Sequence[tuple[Node, bool, int]]) -> list[tuple[Fraction, Node | None]]:
     terms: list[tuple[Fraction, Node | None]] = []
-    whole = {f for x in inputs if x.op.name in ("mul", "div") for f in _line_factors(x) if f.op.name == "add"}
-    for x, may, sign in zip(inputs, free, signs, strict=True):
+    whole = {f for x, _, _ in inputs if x.op.name in ("mul", "div") for f in _line_factors(x) if f.op.name == "add"}
+    for x, may, sign in inputs:
         c, base = split(thin(x))
         c = c * sign
         if base is not None and base.op.name == "add" and base not in whole and (may or len(base.inputs) <= SMALL) and (c == ONE or c == -1):
@@ -154,17 +165,17 @@ def _shaped(x: Node, type_: ArrayType) -> Node:
 
 @step("add")
 def _add(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
-    return build_sum(_sum_terms(inputs, free, [1] * len(inputs)), x.type)
+    return build_sum(_sum_terms(list(zip(inputs, free, [1] * len(inputs), strict=True))), x.type)
 
 
 @step("sub")
 def _sub(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
-    return build_sum(_sum_terms(inputs, free, (1, -1)), x.type)
+    return build_sum(_sum_terms(list(zip(inputs, free, (1, -1), strict=True))), x.type)
 
 
 @step("neg")
 def _neg(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
-    return build_sum(_sum_terms(inputs, free, (-1,)), x.type)
+    return build_sum(_sum_terms(list(zip(inputs, free, (-1,), strict=True))), x.type)
 
 
 # ---- products and quotients
@@ -257,28 +268,30 @@ def scaled(number: Fraction, base: Node | None) -> Node:
     return product.build(base.type)
 
 
+def _product(x: Node, inputs: Iterable[tuple[Node, bool, int]]) -> Node:
+    """The product of powers of nodes.  A product that occurs twice is not taken apart: ``(x*y)*(x*y)`` is (x*y)**2."""
+    product = Product()
+    uses: dict[tuple[Node, int], list[bool]] = {}
+    for i, may, power in inputs:
+        uses.setdefault((i, power), []).append(may)
+    for (i, power), mays in uses.items():
+        if len(mays) > 1 and i.op.name in ("mul", "div"):
+            product._put(i, power * len(mays))
+        else:
+            product.take(i, power * len(mays), all(mays))
+    return product.build(x.type)
+
+
 @step("mul")
 def _mul(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
-    product = Product()
-    uses: dict[Node, list[bool]] = {}
-    for i, may in zip(inputs, free, strict=True):
-        uses.setdefault(i, []).append(may)
     if x.type.dtype == "bool":
         return node(x.op, inputs)
-    for i, mays in uses.items():
-        if len(mays) > 1 and i.op.name in ("mul", "div"):
-            product._put(i, len(mays))
-        else:
-            product.take(i, len(mays), all(mays))
-    return product.build(x.type)
+    return _product(x, zip(inputs, free, [1] * len(inputs), strict=True))
 
 
 @step("div")
 def _div(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
-    product = Product()
-    product.take(inputs[0], 1, free[0])
-    product.take(inputs[1], -1, free[1])
-    return product.build(x.type)
+    return _product(x, zip(inputs, free, (1, -1), strict=True))
 
 
 @step("pow")
