@@ -214,9 +214,9 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Expr:
     return lookup_function("minimum")(result, high) if high is not None else result
 
 
-unary("abs", np.abs, lambda y, x: sign(x), "absolute", "fabs", also=[np.fabs], domain=((0.3, 2),), sympy="Abs", mpmath="fabs",
+unary("abs", np.abs, lambda y, x: sign(x), "absolute", "fabs", also=[np.fabs], want_float=False, domain=((0.3, 2),), sympy="Abs", mpmath="fabs",
       doc="Absolute value; the derivative at 0 is 0.")  # fmt: skip
-unary("sign", np.sign, lambda y, x: 0, domain=((0.3, 2),), sympy="sign", mpmath="sign",
+unary("sign", np.sign, lambda y, x: 0, want_float=False, domain=((0.3, 2),), sympy="sign", mpmath="sign",
       doc="-1, 0 or 1; the derivative is 0.")  # fmt: skip
 _ROUNDING: dict[str, Any] = {"floor": "floor", "ceil": "ceil", "rint": "nint", "trunc": lambda x: _mp().sign(x) * _mp().floor(abs(x))}
 for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):

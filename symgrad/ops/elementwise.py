@@ -197,12 +197,12 @@ def widen(t: Expr, rank: int, target: int) -> Expr:
 def unary(
     name: str, numpy: Callable[..., Any], partial: Callable[[Expr, Expr], Any] | None, *aliases: str, **facts: Any
 ) -> Op:
-    """Registers a function of one float operand, its row and its public function of the same name."""
-    extra_numpy = facts.pop("also", ())
+    """Registers a function of one operand (a float, unless `want_float` is false), its row and its public function."""
+    extra_numpy, want_float = facts.pop("also", ()), facts.pop("want_float", True)
     op = elementwise(name, numpy, (lambda y, x: (partial(y, x),)) if partial else None, **facts)
 
     def call(x: Any) -> Expr:
-        operands, weak = unify([x], want_float=True)
+        operands, weak = unify([x], want_float=want_float)
         return apply(op, operands, weak=weak)
 
     _name(call, name, facts)

@@ -174,9 +174,26 @@ register(Op("norm", reduction_type("norm", float_only=True), _norm_evaluate, exp
             doc="Euclidean norm over axes; the derivative at 0 is 0."))  # fmt: skip
 
 
+def _matrix_norm(x: Expr, ord: Any, axes: Axes, keepdims: bool) -> Expr:
+    """Norms of matrices by singular values, or by sums of columns and rows."""
+    kept = [k for k in range(-x.ndim, 0) if k not in axes]
+    rows = lookup_function("transpose")(x, [*kept, *axes])
+    if ord == "nuc":
+        result = sum_(lookup_function("svdvals")(rows), -1)
+    elif ord in (2, -2):
+        result = (max_ if ord > 0 else min_)(lookup_function("svdvals")(rows), -1)
+    elif ord in (1, -1, float("inf"), -float("inf")):
+        sums = sum_(lookup_function("abs")(rows), -2 if abs(ord) == 1 else -1)
+        result = (max_ if ord > 0 else min_)(sums, -1)
+    else:
+        raise DTypeError(f"norm: ord={ord!r} of a matrix is not supported; use 'fro', 'nuc', 1, 2, inf or their negatives")
+    return restore(result, x, tuple(sorted(axes))) if keepdims else result
+
+
 @function("norm", numpy=[np.linalg.norm])
 def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The norm of a vector or matrix: Euclidean or Frobenius by default; `ord` 1, 2, inf, -inf, 0 < p, "fro" as in NumPy.
+    """The norm of a vector or matrix: Euclidean or Frobenius by default; `ord` 1, 2, inf, -inf, 0 < p,
+    "fro" and "nuc" as in NumPy.
 
     The derivative at 0 is 0."""
     operand = unify([x], want_float=True)[0][0]
@@ -184,8 +201,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
     if ord in (None, "fro") or (ord == 2 and len(axes) == 1):
         result = apply("norm", [operand], (tuple(axes),))
         return restore(result, operand, tuple(axes)) if keepdims else result
+    if len(axes) == 2:
+        given = axes if axis is None else [a - operand.ndim if a >= 0 else a for a in axis]
+        return _matrix_norm(operand, ord, tuple(given), keepdims)
     if len(axes) != 1:
-        raise DTypeError(f"norm: ord={ord!r} of a matrix is not supported; use the singular values")
+        raise DTypeError(f"norm: ord={ord!r} needs a vector or a matrix, got {operand.type}; give one or two axes")
     magnitude = lookup_function("abs")(operand)
     if ord in (float("inf"), -float("inf")):
         return (max_ if ord > 0 else min_)(magnitude, axes[0], keepdims=keepdims)
