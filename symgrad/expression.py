@@ -274,7 +274,7 @@ class Expr:
 
         >>> import symgrad as sg
         >>> sg.parse("x' @ A @ x", A="n,n", x="n").hessian("x").cost()
-        n**2 operations, 8*n**2 bytes of inputs, 16*n**2 bytes of results
+        n*n operations, 8*n*n bytes of inputs, 16*n*n bytes of results
         """
         from .costing import cost
 
@@ -408,7 +408,7 @@ def lift(value: Any) -> Expr:
         return value
     if isinstance(value, Size):
         return size(value)
-    if isinstance(value, list | tuple) and any(isinstance(v, Expr) for v in _leaves(value)):
+    if holds_expressions(value):
         stacked: Expr = FUNCTIONS["array"](value)
         return stacked
     if isinstance(value, str):
@@ -416,14 +416,16 @@ def lift(value: Any) -> Expr:
     return constant(value)
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    pending = [value]
+def holds_expressions(value: Any) -> bool:
+    """Whether `value` is a list or tuple with an expression somewhere in it."""
+    pending = [value] if isinstance(value, list | tuple) else []
     while pending:
         v = pending.pop()
+        if isinstance(v, Expr):
+            return True
         if isinstance(v, list | tuple):
             pending.extend(v)
-        else:
-            yield v
+    return False
 
 
 def dim(value: Any) -> Dim:
@@ -596,5 +598,5 @@ def check_names(declared: Iterable[Node]) -> dict[str, Node]:
 __all__ = [
     "FUNCTIONS", "METHODS", "NUMPY", "Expr", "FloorDiv", "Mapping", "Max0", "Source", "SymgradError", "apply",
     "broadcast_shapes", "cast", "check_names", "common_dtype", "constant", "constant_value", "dim", "dim_of_node",
-    "floating", "function", "lift", "merge_declared", "merge_source", "named", "size", "symbol_name", "symbols_of", "unify",
+    "floating", "function", "holds_expressions", "lift", "merge_declared", "merge_source", "named", "size", "symbol_name", "symbols_of", "unify",
 ]  # fmt: skip
