@@ -9,7 +9,7 @@ import numpy as np
 
 from . import interpreter
 from .arguments import Parameter, Signature, parameters_of, suggestion
-from .broadcasting import elementwise, over_points, spread
+from .broadcasting import over_points, spread
 from .compiler.types import is_float
 from .conditions import conditions
 from .errors import ArgumentError
@@ -173,13 +173,14 @@ def evaluate(expr: Expr, *args: Any, **keywords: Any) -> Any:
     signature = Signature(parameters_of(symbols), conditions([expr.node]), tuple(size_names([expr.node])))
     arrays = signature.arrays(signature.values(args, keywords))
     stable = canonicalise([expr.node])
-    if not any(a.ndim for a in arrays) or not signature.scalar or not elementwise(stable):
+    if not any(a.ndim for a in arrays) or not signature.scalar:
         (result,) = interpreter.run(stable, dict(zip(symbols, arrays, strict=True)), signature.sizes(arrays))
         return np.array(result) if result.ndim else result.item()
+    signature.require({})
     points = spread(signature.labels, arrays)
     roots, fresh = over_points(stable, symbols, points.many)
     (result,) = interpreter.run(roots, dict(zip(fresh, points.arrays, strict=True)), {"points": points.count})
-    return np.array(result).reshape(points.shape)
+    return np.array(result).reshape(*points.shape, *result.shape[1:])
 
 
 __all__ = ["compile", "evaluate"]

@@ -1,20 +1,23 @@
-"""Formulas of scalars over arrays, like NumPy's ufuncs: each scalar argument becomes an axis of points, or stays
-one number."""
+"""Formulas of scalars over arrays, like NumPy's ufuncs: arguments broadcast against one another, and the formula is
+computed for all points along one more axis.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from .arguments import Array, describe
-from .compiler.types import ArrayType, named
-from .errors import ArgumentError
+from .compiler.types import ArrayType, Dim, named
+from .errors import ArgumentError, SymgradError
 from .expression import Expr
-from .graph import Node, lookup, node, postorder
-from .ops.contraction import broadcast_to
+from .graph import Node, node, postorder
+from .ops.contraction import broadcast_to, einsum_node, label_sizes
+from .ops.elementwise import lower_elementwise, widen
 
 POINTS = named("points")
 
@@ -48,35 +51,64 @@ def spread(labels: Sequence[str], arrays: Sequence[Array]) -> Points:
     return Points(shape, tuple(flat), many)
 
 
-def elementwise(roots: Sequence[Node]) -> bool:
-    """Whether every value on the way to `roots` is a scalar, so that points may stand along a leading axis."""
-    return all(not x.type.shape for x in postorder(roots))
-
-
 def over_points(roots: Sequence[Node], symbols: Sequence[Node], many: Sequence[bool]) -> tuple[list[Node], list[Node]]:
-    """`roots`, scalars made of scalars, over points along one axis; only the symbols marked in `many` differ from point
-    to point.  Also gives the new symbols.
+    """`roots` over points along one leading axis, where only the symbols marked in `many` differ from point to point;
+    also the new symbols.  Raises ArgumentError for an operation that cannot be done for all points at once."""
+    varying = [x for x, varies in zip(symbols, many, strict=True) if varies]
+    new = {x: node(x.op, (), (x.params[0], _at_points(x.type))) for x in varying}
+    found = [_repeated(y, root.type, POINTS) for y, root in zip(batched(roots, new, POINTS), roots, strict=True)]
+    return found, [new.get(x, x) for x in symbols]
 
-    Operations act on trailing axes and broadcast over leading ones, so the graph is the same but for its types; an
-    einsum, whose labels say every axis, is a product here."""
-    new: dict[Node, Node] = {}
-    for x, varies in zip(symbols, many, strict=True):
-        new[x] = node(x.op, (), (x.params[0], ArrayType(x.type.dtype, (POINTS,)))) if varies else x
-    fresh = [new[x] for x in symbols]
+
+def _at_points(type_: ArrayType) -> ArrayType:
+    return ArrayType(type_.dtype, (POINTS, *type_.shape))
+
+
+def batched(roots: Sequence[Node], replaced: Mapping[Node, Node], size: Dim) -> list[Node]:
+    """`roots` with nodes replaced by others that have one more leading axis, of the given size: the same graph for
+    every position along it.  What does not depend on them stays as it is.
+
+    Operations act on trailing axes and broadcast over leading ones, so most nodes are made again as they were."""
+    new = dict(replaced)
     for x in postorder(roots):
         if x not in new:
-            inputs = tuple(new[i] for i in x.inputs)
-            if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
-                new[x] = x
-            elif x.op.name == "einsum":
-                new[x] = _product(inputs)
-            else:
-                new[x] = node(x.op, inputs, x.params)
-    return [broadcast_to(Expr(new[root]), (POINTS,)).node for root in roots], fresh
+            inputs = [new[i] for i in x.inputs]
+            same = all(a is b for a, b in zip(inputs, x.inputs, strict=True))
+            new[x] = x if same else _batched_node(x, inputs, size)
+    return [new[root] for root in roots]
 
 
-def _product(factors: Sequence[Node]) -> Node:
-    return factors[0] if len(factors) == 1 else node(lookup("mul"), tuple(factors))
+def _batched_node(x: Node, inputs: Sequence[Node], size: Dim) -> Node:
+    varies = [i is not old for i, old in zip(inputs, x.inputs, strict=True)]
+    if x.op.name == "einsum":
+        return _batched_einsum(x, inputs, varies, size)
+    if x.op.lower is lower_elementwise or x.op.name == "cast":
+        rank = x.type.rank
+        aligned = [
+            widen(Expr(i), old.type.rank, rank).node if v else i
+            for i, old, v in zip(inputs, x.inputs, varies, strict=True)
+        ]
+        return _repeated(node(x.op, tuple(aligned), x.params), x.type, size)
+    repeated = [_repeated(i, old.type, size) for i, old in zip(inputs, x.inputs, strict=True)]
+    for chosen in (repeated,) if any(varies[1:]) else (inputs, repeated):
+        with suppress(SymgradError):
+            result = node(x.op, tuple(chosen), x.params)
+            if result.type.shape == (size, *x.type.shape):
+                return result
+    raise ArgumentError(f"{x.op.name}: cannot be computed for many points at once; call it point by point")
 
 
-__all__ = ["Points", "elementwise", "over_points", "spread"]
+def _batched_einsum(x: Node, inputs: Sequence[Node], varies: Sequence[bool], size: Dim) -> Node:
+    labels, out, _ = x.params
+    sizes = label_sizes(x)
+    new = max(sizes, default=-1) + 1
+    used = [(new, *ls) if v else ls for ls, v in zip(labels, varies, strict=True)]  # type: ignore[call-overload]
+    return einsum_node(inputs, used, (new, *out), {**sizes, new: size})  # type: ignore[misc]
+
+
+def _repeated(x: Node, core: ArrayType, size: Dim) -> Node:
+    """`x` with the leading axis, if it does not have it yet."""
+    return x if x.type.rank > core.rank else broadcast_to(Expr(x), (size, *core.shape)).node
+
+
+__all__ = ["Points", "batched", "over_points", "spread"]

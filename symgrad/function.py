@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .arguments import Array, Parameter, Signature, describe, is_ready
-from .broadcasting import elementwise, over_points, spread
+from .broadcasting import over_points, spread
 from .compiler.types import DTYPES, ArrayType, evaluate
 from .conditions import conditions
 from .errors import ArgumentError
@@ -132,19 +132,17 @@ class Function:
         return targets
 
     def _call_over_points(self, arrays: Sequence[Array], out: Any) -> Any:
-        if not elementwise(self._machine.canonical):
-            label, a = next((k, a) for k, a in zip(self.signature.labels, arrays, strict=True) if a.ndim)
-            why = "only formulas made of scalars alone broadcast"
-            raise ArgumentError(f"{label}: expected a scalar, got {describe(a)}; {why}")
         self.signature.require({})
         points = spread(self.signature.labels, arrays)
         machine = self._points_machine(points.many)
         numbers = {"points": points.count}
-        targets = None if out is None else self._checked_targets(out, [points.shape] * len(self.formula.nodes))
+        shapes = [points.shape + tuple(evaluate(n, {}) for n in x.type.shape) for x in self.formula.nodes]
+        targets = None if out is None else self._checked_targets(out, shapes)
         if targets is not None and all(a.flags.c_contiguous for a in targets):
-            machine.run(points.arrays, numbers, [a.reshape(-1) for a in targets])
+            rows = [a.reshape(points.count, *a.shape[len(points.shape) :]) for a in targets]
+            machine.run(points.arrays, numbers, rows)
             return out
-        results = [a.reshape(points.shape) for a in machine.run(points.arrays, numbers)]
+        results = [a.reshape(shape) for a, shape in zip(machine.run(points.arrays, numbers), shapes, strict=True)]
         if targets is None:
             return rebuilt(self.formula.outputs, iter(results))
         for a, result in zip(targets, results, strict=True):

@@ -156,6 +156,30 @@ def test_formulas_of_scalars_broadcast_like_ufuncs(shapes: tuple[tuple[int, ...]
     assert np.shape(expr(x, y)) == shape
 
 
+# formulas of scalars with arrays inside, and their value at one point
+INSIDE: list[tuple[str, Callable[[float, float], Any]]] = [
+    ("norm(array([x, y]))", np.hypot),
+    ("softmax(array([x, y, 1]))", lambda x, y: np.exp([x, y, 1]) / np.exp([x, y, 1]).sum()),
+    ("sum(array([[x, 2], [y, x]]) @ array([1, y]))", lambda x, y: x + 2 * y + y + x * y),
+    ("concatenate([array([x, y]), array([3, 4])])[::-1]", lambda x, y: np.array([4, 3, y, x])),
+    ("sum(arange(4) * x) + max(array([x, y]))", lambda x, y: 6 * x + max(x, y)),
+    ("where(array([x, 0]) > y, 1, array([x, y]))", lambda x, y: np.where(np.array([x, 0]) > y, 1, [x, y])),
+    ("outer(array([x, 1]), array([y, 2]))", lambda x, y: np.outer([x, 1], [y, 2])),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), INSIDE, ids=[row[0] for row in INSIDE])
+def test_formulas_of_scalars_with_arrays_inside_broadcast(text: str, value: Callable[[float, float], Any]) -> None:
+    expr = sg.parse(text, x="", y="")
+    xs, ys = np.random.default_rng(1).uniform(-1, 1, (2, 3, 2))
+    expected = np.array([[value(x, y) for x, y in zip(*row, strict=True)] for row in zip(xs, ys, strict=True)])
+    for call in (sg.compile(expr), expr):
+        np.testing.assert_allclose(call(xs, ys), expected, rtol=1e-13)
+        np.testing.assert_allclose(call(xs[0, 0], ys)[1], [value(xs[0, 0], y) for y in ys[1]], rtol=1e-13)
+    out = np.empty(expected.shape)
+    np.testing.assert_allclose(sg.compile(expr)(xs, ys, out=out), expected, rtol=1e-13)
+
+
 def test_derivatives_of_scalars_broadcast_too() -> None:
     f = sg.compile(sg.parse("sin(x) * y"), wrt=("x", "y"))
     x = np.linspace(0, 1, 6).reshape(2, 3)
