@@ -237,7 +237,12 @@ def in_order(terms: list[tuple[int, Term]]) -> list[tuple[int, Term]]:
 def _sum_key(t: Term) -> tuple[Any, ...]:
     constant = 2 if t.form == "number" else 1 if t.form == "size" else 0
     names = _monomial(t) if t.polynomial else ()
-    return (constant, -t.degree, not t.polynomial, 0 if t.polynomial else -t.weight, names)
+    return (constant, -t.degree, not t.polynomial, 0 if t.polynomial else -t.weight, names, _transposes(t))
+
+
+def _transposes(t: Term) -> int:
+    """How many factors are transposed: ``A + A.T``."""
+    return sum(f.form == "transpose" for f in (t.parts if t.form in ("product", "matmul") else (t,)))
 
 
 def _monomial(t: Term) -> tuple[str, ...]:
@@ -245,8 +250,10 @@ def _monomial(t: Term) -> tuple[str, ...]:
     names: list[str] = []
     if t.form == "quotient":
         t = t.parts[0]
-    for f in factors_of(t)[:8]:
+    for f in (t.parts if t.form == "matmul" else factors_of(t))[:8]:
         base, count = (f.parts[0], int(f.parts[1].data[0])) if f.form == "power" and f.parts[1].data else (f, 1)
+        while base.form in ("transpose", "index"):
+            base = base.parts[0]
         if base.form == "name":
             names += [base.data[0]] * min(count, 8)
     return tuple(sorted(names))
