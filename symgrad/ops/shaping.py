@@ -15,7 +15,7 @@ from ..compiler.index import Axis, AxisValue, Call, Const, Load
 from ..compiler.index import Expr as Element_
 from ..compiler.types import ArrayType, Dim, Size, evaluate, floordiv, max0, product
 from ..errors import ArgumentError, DomainError, DTypeError, ShapeError
-from ..expression import Expr, apply, dim, function, lift, unify
+from ..expression import Expr, apply, dim, function, holds_expressions, lift, unify
 from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand, axes_of, integer, number, plus, times, values
 from .contraction import broadcast_to, einsum_labels, unit_axes
@@ -448,7 +448,7 @@ def array(elements: Any, dtype: Any = None) -> Expr:
             depth_guard = [depth_guard[0][0]]
         else:
             raise ShapeError("array: lists nested more than 32 deep")
-        result = stack([array(e) for e in elements]) if any(isinstance(e, Expr | list | tuple) for e in elements) else lift(list(elements))
+        result = stack([array(e) for e in elements]) if holds_expressions(elements) else lift(list(elements))
     else:
         result = lift(elements)
     return result if dtype is None else result.astype(dtype)
