@@ -4,18 +4,32 @@ together."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from .arguments import as_array
+from .arguments import Signature, as_array
 from .errors import ArgumentError
+from .formula import Formula
 from .trees import is_tree, leaves, mapped
 
 if TYPE_CHECKING:
     import scipy.sparse.linalg
 
-    from .function import Function
+
+class Differentiable(Protocol):
+    """What a problem needs of a `Function`."""
+
+    formula: Formula
+    signature: Signature
+
+    @property
+    def value_and_grad(self) -> Any: ...
+    @property
+    def hessian(self) -> Any: ...
+    @property
+    def hvp(self) -> Any: ...
+    def hessian_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator: ...
 
 
 class Problem:
@@ -31,7 +45,7 @@ class Problem:
     hess=p.hessian, method="Newton-CG").x.round(6).tolist() [1.0, 0.5]
     """
 
-    def __init__(self, function: Function, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    def __init__(self, function: Differentiable, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         self.function = function
         variables = function.formula.variables("problem")
         first = list(function.formula.parameters[: len(variables)])
