@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from . import (
+    vecmath_bessel,
     vecmath_error,
     vecmath_exponential,
     vecmath_gamma,
     vecmath_inverse,
     vecmath_logarithm,
+    vecmath_normal,
     vecmath_power,
     vecmath_removable,
     vecmath_trigonometric,
@@ -27,11 +29,13 @@ from .vecmath_registry import BODIES, CONSTANTS, FUNCTIONS, Body
 __all__ = ["FUNCTIONS", "definitions"]
 
 THEMES = (
+    vecmath_bessel,
     vecmath_error,
     vecmath_exponential,
     vecmath_gamma,
     vecmath_inverse,
     vecmath_logarithm,
+    vecmath_normal,
     vecmath_power,
     vecmath_removable,
     vecmath_trigonometric,

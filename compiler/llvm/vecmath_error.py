@@ -7,12 +7,14 @@ Comp.* 32, 1978), and x**2, w and the quotient carry their errors.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .vecmath_builder import Builder, Value
 from .vecmath_coefficients import ERF, ERF_TAIL, ERFC, ERFC_AT_3
 from .vecmath_exponential import (
     Reduced,
+    exp_pair,
     exp_reduced,
-    minus_one,
     power_of_two,
     reduce,
     scale,
@@ -29,24 +31,50 @@ NEAR = 0.5
 """From here on erfc is computed by its tail."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """erfcx x = exp(x**2) erfc x as the fraction (top + top_low) / (bottom + bottom_low), and about 1/bottom."""
+
+    top: Value
+    top_low: Value
+    bottom: Value
+    bottom_low: Value
+    reciprocal: Value
+
+    def times(self, b: Builder, factor: Value, factor_low: Value) -> Value:
+        """The fraction times (factor + factor_low)."""
+        top, top_low = b.two_product(factor, self.top)
+        top_low = b.fma(factor, self.top_low, b.fma(factor_low, self.top, top_low))
+        return self.quotient(b, top, top_low)
+
+    def value(self, b: Builder) -> Value:
+        return self.quotient(b, self.top, self.top_low)
+
+    def quotient(self, b: Builder, top: Value, top_low: Value) -> Value:
+        q = top * self.reciprocal
+        rest = b.fma(-q, self.bottom_low, b.fma(-q, self.bottom, top) + top_low)
+        return b.fma(rest, self.reciprocal, q)
+
+
+def scaled_tail(b: Builder, x: Value, low: Value | None = None) -> Tail:
+    """For x + low >= NEAR."""
+    bottom, bottom_low = b.fast_two_sum(1.0, x + x)
+    if low is not None:
+        bottom_low = bottom_low + (low + low)
+    shifted = x + 3.0
+    inverse = 1.0 / (shifted * bottom)
+    t = (x - 3.0) * (inverse * bottom)
+    middle, middle_low = ERFC_AT_3[b.dtype][:2]
+    slope = b.polynomial(t, ERFC[b.dtype], t * t)
+    top = b.fma(slope, t, middle)
+    return Tail(top, b.fma(slope, t, middle - top) + middle_low, bottom, bottom_low, shifted * inverse)
+
+
 def tail(b: Builder, x: Value) -> tuple[Reduced, Value]:
     """p with erfc x = p 2**n, for NEAR <= x <= VANISHING_TAIL; n in the low bits of the first value's t."""
     square, square_low = b.two_product(x, x)
     at = reduce(b, -square, -square_low)
-    e, e_low = b.fast_two_sum(1.0, minus_one(b, at)[0])
-    y, y_low = b.fast_two_sum(1.0, x + x)
-    shifted = x + 3.0
-    inverse = 1.0 / (shifted * y)
-    t = (x - 3.0) * (inverse * y)
-    middle, middle_low = ERFC_AT_3[b.dtype][:2]
-    slope = b.polynomial(t, ERFC[b.dtype], t * t)
-    w = b.fma(slope, t, middle)
-    w_low = b.fma(slope, t, middle - w) + middle_low
-    top, top_low = b.two_product(e, w)
-    top_low = b.fma(e, w_low, b.fma(e_low, w, top_low))
-    reciprocal = shifted * inverse
-    q = top * reciprocal
-    return at, b.fma(b.fma(-q, y_low, b.fma(-q, y, top) + top_low), reciprocal, q)
+    return at, scaled_tail(b, x).times(b, *exp_pair(b, at))
 
 
 def erf_tail(b: Builder, x: Value) -> Value:

@@ -53,6 +53,11 @@ def exp_reduced(b: Builder, at: Reduced) -> Value:
     return 1.0 + minus_one(b, at)[0]
 
 
+def exp_pair(b: Builder, at: Reduced) -> tuple[Value, Value]:
+    """exp(r + c) and the error of its last rounding."""
+    return b.fast_two_sum(1.0, minus_one(b, at)[0])
+
+
 def power_of_two(b: Builder, t: Value, offset: int = 0) -> Value:
     """2**(n + offset) for n in the low bits of t; the result must be normal."""
     one = b.constant(1.0).bits() if offset == 0 else b.constant(2.0**offset).bits()
@@ -165,7 +170,7 @@ def tanh(b: Builder, x: Value) -> Value:
 def half_exp(b: Builder, x: Value) -> tuple[Value, Value]:
     """exp(|x|)/2 and the error of its last rounding, for |x| <= SAFE."""
     at = reduce(b, b.abs(x))
-    p, low = b.fast_two_sum(1.0, minus_one(b, at)[0])
+    p, low = exp_pair(b, at)
     power = power_of_two(b, at.t, -1)
     return p * power, low * power
 
@@ -191,7 +196,7 @@ def sinh(b: Builder, x: Value) -> Value:
 def exp_minus_abs(b: Builder, x: Value, low: Value | None = None) -> tuple[Value, Value]:
     """exp -|x + low| and the error of its last rounding, for |x| <= SAFE."""
     at = reduce(b, -b.abs(x), b.select(x > 0.0, -low, low) if low is not None else None)
-    p, low = b.fast_two_sum(1.0, minus_one(b, at)[0])
+    p, low = exp_pair(b, at)
     power = power_of_two(b, at.t)
     return p * power, low * power
 

@@ -168,7 +168,7 @@ def specifications() -> dict[str, Pair]:
         ),
         # exp(x**2) erfc x (1 + 2 x) = ERFC_AT_3 + t q(t), t = (x - 3)/(x + 3)
         "ERFC": Pair(
-            lambda t: (erfc_shape(t) - erfc_shape(mpf(0))) / t, mpf("-2.52") / mpf("3.48"), mpf(25) / 31, (22, 12), abs
+            lambda t: (erfc_shape(t) - erfc_shape(mpf(0))) / t, mpf("-2.52") / mpf("3.48"), mpf(1), (24, 13), abs
         ),
         # log gamma(2 + v) = v (DIGAMMA_AT_2 + v q(v))
         "LOG_GAMMA": Pair(
@@ -184,7 +184,55 @@ def specifications() -> dict[str, Pair]:
         "DIGAMMA": Pair(lambda v: (mp.digamma(zero + v) / v - mp.psi(1, zero)) / v, 1 - zero, 2 - zero, (21, 0), abs),
         # digamma x = log x - 1/(2 x) - z q(z), z = 1/x**2
         "DIGAMMA_SERIES": Pair(digamma_series, mpf(10) ** -8, mpf("8.4") ** -2, (9, 0), lambda z: z),
+        # erfinv x = x q(x**2), to start an iteration
+        "ERFINV_START": Pair(lambda z: mp.erfinv(root(z)) / root(z), 0, mpf("0.25"), (5, 0), lambda z: mpf(1)),
+        # erfcinv(exp(-s**2)) = s + q(1/(s + 2)), to start an iteration
+        "ERFCINV_START": Pair(
+            lambda u: erfcinv(mp.exp(-((1 / u - 2) ** 2))) - (1 / u - 2),
+            1 / mpf("29.3"),
+            1 / mpf("2.83"),
+            (9, 0),
+            lambda u: 1 / (1 / u - 2),
+        ),
+        # I0(x) = 1 + z q(z), I1(x) = x/2 (1 + z q(z)), z = (x/2)**2
+        "I0": Pair(
+            lambda z: (mp.besseli(0, 2 * root(z)) - 1) / z, 0, 16, (15, 0), lambda z: z / mp.besseli(0, 2 * root(z))
+        ),
+        "I1": Pair(
+            lambda z: (mp.besseli(1, 2 * root(z)) / root(z) - 1) / z,
+            0,
+            16,
+            (15, 0),
+            lambda z: z * root(z) / mp.besseli(1, 2 * root(z)),
+        ),
+        # sqrt(x) exp(-x) I(x) = I_AT_16 + t q(t), t = 16/x - 1
+        "I0_FAR": Pair(lambda t: (far_bessel(0, t) - far_bessel(0, 0)) / t, ALMOST_MINUS_ONE, 1, (24, 0), scale_of_far),
+        "I1_FAR": Pair(lambda t: (far_bessel(1, t) - far_bessel(1, 0)) / t, ALMOST_MINUS_ONE, 1, (24, 0), scale_of_far),
     }
+
+
+ALMOST_MINUS_ONE = mpf("-0.9999999")
+
+
+def far_bessel(order: int, t: Real) -> Real:
+    x = 16 / (1 + mpf(t))
+    return mpmath.sqrt(x) * mpmath.exp(-x) * mpmath.besseli(order, x)
+
+
+def scale_of_far(t: Real) -> Real:
+    return abs(t) * mpf("2.5")
+
+
+def erfcinv(q: Real) -> Real:
+    """By Newton's iteration on log erfc, which is concave."""
+    y = mpmath.sqrt(-mpmath.log(q))
+    for _ in range(200):
+        tail = mpmath.erfc(y)
+        step = mpmath.log(tail / q) * tail * mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(y * y)
+        y += step
+        if abs(step) < mpf(10) ** -50:
+            break
+    return y
 
 
 def digamma_series(z: Real) -> Real:
@@ -221,6 +269,10 @@ def expansions() -> dict[str, Real]:
         "LOG_PI": mp.log(mp.pi),
         "DIGAMMA_AT_2": mp.digamma(2),
         "ERFC_AT_3": erfc_shape(mpf(0)),
+        "I0_AT_16": far_bessel(0, 0),
+        "I1_AT_16": far_bessel(1, 0),
+        "SQRT_HALF": mp.sqrt(mpf("0.5")),
+        "SQRT_2": mp.sqrt(2),
         "DIGAMMA_ZERO": digamma_zero(),
         "TRIGAMMA_AT_ZERO": mp.psi(1, digamma_zero()),
     }

@@ -116,6 +116,50 @@ def versine(x: Any) -> Any:
     return (mpmath.sin(x / 2) / x) ** 2 * 2 if x else mpmath.mpf("0.5")
 
 
+def erfcx_far(x: Any) -> Any:
+    return sum((-1) ** k * mpmath.fac2(2 * k - 1) / (2 * x * x) ** k for k in range(12)) / (x * mpmath.sqrt(mpmath.pi))
+
+
+def log_ndtr(x: Any) -> Any:
+    tail = mpmath.erfc(abs(x) / mpmath.sqrt(2)) / 2
+    return mpmath.log(tail) if x < 0 else mpmath.log1p(-tail)
+
+
+def erfcinv(q: Any) -> Any:
+    """By bisection and Newton's iteration on log erfc."""
+    if not 0 < q < 2:
+        return None
+    if q > 1:
+        return -erfcinv(2 - q)
+    y = mpmath.sqrt(-mpmath.log(q / 2)) - mpmath.mpf("0.5") if q < 0.5 else 1 - q
+    for _ in range(100):
+        tail = mpmath.erfc(y)
+        step = mpmath.log(tail / q) * tail * mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(y * y)
+        y += step
+        if abs(step) < abs(y) * mpmath.mpf(10) ** -40:
+            break
+    return y
+
+
+def ndtri(p: Any) -> Any:
+    return -mpmath.sqrt(2) * erfcinv(2 * p) if 0 < p < 1 else None
+
+
+def erfcx(x: Any) -> Any:
+    return mpmath.exp(x * x) * mpmath.erfc(x) if x < 1e5 else erfcx_far(x)
+
+
+def bessel(order: int, x: Any) -> Any:
+    if abs(x) < 1e5:
+        return mpmath.exp(-abs(x)) * mpmath.besseli(order, x)
+    mu = 4 * order * order
+    terms, term = mpmath.mpf(1), mpmath.mpf(1)
+    for k in range(1, 12):
+        term *= -(mu - (2 * k - 1) ** 2) / (k * 8 * abs(x))
+        terms += term
+    return mpmath.sign(x) ** order * terms / mpmath.sqrt(2 * mpmath.pi * abs(x))
+
+
 MP, NP = mpmath.mp, np
 ANGLES: dict[str, Any] = {"sample": near_multiples_of_half_pi, "extra": tuple(HARD_ANGLES)}
 OPEN, HALF = ((-1, 1), (-0.5, 0.5)), ((0, 1), (0, 3), (0, 100))
@@ -157,4 +201,14 @@ ROWS: dict[str, Row] = {
     ),
     "sin_over_x": Row(lambda x: MP.sin(x) / x if x else MP.mpf(1), lambda x: over(NP.sin(x), x), **ANGLES),
     "one_minus_cos_over_x2": Row(versine, lambda x: over(NP.sin(x / 2), x / 2) ** 2 / 2, **ANGLES),
+    "erfcx": Row(
+        lambda x: MP.exp(x * x) * MP.erfc(x) if x < 1e5 else erfcx_far(x), None, ((-1, 1), (-26, 5), (0, 100))
+    ),
+    "ndtr": Row(lambda x: MP.erfc(-x / MP.sqrt(2)) / 2, None, ((-1, 1), (-6, 6), (-38.5, 0))),
+    "log_ndtr": Row(log_ndtr, None, ((-1, 1), (-6, 6), (-100, 38))),
+    "erfinv": Row(MP.erfinv, None, OPEN),
+    "erfcinv": Row(erfcinv, None, ((0, 2), (0.4, 0.6), (0, 0.01))),
+    "ndtri": Row(ndtri, None, ((0, 1), (0.2, 0.3), (0, 0.01))),
+    "i0e": Row(lambda x: bessel(0, x), None, ((-1, 1), (-10, 10), (0, 100))),
+    "i1e": Row(lambda x: bessel(1, x), None, ((-1, 1), (-10, 10), (0, 100))),
 }
