@@ -1,4 +1,4 @@
-"""How an index moves along a loop: the question that decides which loop is vectorised and which loads are contiguous."""
+"""How an index moves along a loop: what decides which loop is vectorised and which loads are contiguous."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Which axes of different statements are one loop.
 
-An array that one statement defines along its own axes and another loads at plain axes ties the axes of both together; so do two
-loads of one array.  The classes that arise are the loops that statements can share.  Two axes of one statement are never
-one loop, so ``x[i]*x[j]`` ties x to the first of them only; an axis that runs over a part of an array (a slice) is not tied.
+An array that one statement defines along its own axes and another loads at plain axes ties the axes of both together;
+so do two loads of one array.  The classes that arise are the loops that statements can share.  Two axes of one
+statement are never one loop, so ``x[i]*x[j]`` ties x to the first of them only; an axis that runs over a part of an
+array (a slice) is not tied.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ def align(statements: Sequence[Assign], arrays: Mapping[str, ArrayType]) -> list
                         if isinstance(part, AxisValue) and sizes.get(part.name) == size:
                             classes.tie((load.array, d), (k, part.name), size)
     names = classes.names()
-    return [rename(statement, {axis.name: names[k, axis.name] for axis in all_axes(statement)})
-            for k, statement in enumerate(statements)]
+    return [
+        rename(statement, {axis.name: names[k, axis.name] for axis in all_axes(statement)})
+        for k, statement in enumerate(statements)
+    ]
 
 
 class _Classes:
@@ -121,9 +124,11 @@ def rename(statement: Assign, names: Mapping[str, str]) -> Assign:
     value = statement.value
     body = rename_expr(body_of(statement), names)
     return replace(
-        statement, axes=_renamed(statement.axes, names),
+        statement,
+        axes=_renamed(statement.axes, names),
         value=Reduce(value.op, _renamed(value.axes, names), body) if isinstance(value, Reduce) else body,
-        at=None if statement.at is None else tuple(rename_expr(part, names) for part in statement.at))
+        at=None if statement.at is None else tuple(rename_expr(part, names) for part in statement.at),
+    )
 
 
 def _renamed(axes: tuple[Axis, ...], names: Mapping[str, str]) -> tuple[Axis, ...]:

@@ -1,7 +1,8 @@
 """Matrix products in programs, and the BLAS routines that large ones are given to.
 
-``C[i, j] = sum_k A[i, k] B[k, j]`` with the axes of each array in any order is one call of gemm: transposes become arguments, a
-product that is added to what stands in C becomes ``beta = 1``.  SciPy's pointers are used, with 32-bit integers.
+``C[i, j] = sum_k A[i, k] B[k, j]`` with the axes of each array in any order is one call of gemm: transposes become
+arguments, a product that is added to what stands in C becomes ``beta = 1``.  SciPy's pointers are used, with 32-bit
+integers.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ SMALLEST_PRODUCT = 40_000
 class MatrixProduct:
     """The axes of a product by their roles; `left` and `right` are the loads with the row and the column axis.
 
-    The result is `symmetric` where the left matrix is the right one, or is it scaled along the inner axis (``X.T @ diag(d) @ X``)."""
+    The result is `symmetric` where the left matrix is the right one, or is it scaled along the inner axis (``X.T @
+    diag(d) @ X``).
+    """
 
     row: str
     column: str
@@ -41,7 +44,12 @@ class MatrixProduct:
 def matrix_product(statement: Assign, arrays: dict[str, ArrayType], unrolled: frozenset[str]) -> MatrixProduct | None:
     """How `statement` is a product of two matrices, None if it is none."""
     value = statement.value
-    if not isinstance(value, Reduce) or value.op != "add" or statement.at is not None or not is_float(statement.type.dtype):
+    if (
+        not isinstance(value, Reduce)
+        or value.op != "add"
+        or statement.at is not None
+        or not is_float(statement.type.dtype)
+    ):
         return None
     if len(statement.axes) != 2 or len(value.axes) != 1 or any(axis.name in unrolled for axis in all_axes(statement)):
         return None
@@ -71,7 +79,8 @@ def is_symmetric(product: MatrixProduct, makers: Mapping[str, Assign]) -> bool:
                 names = dict(zip((own.name for own in axes), one.index, strict=True))
                 moved = [_substituted(factor, names) for factor in factors]
                 if moved.count(Load(other.array, turned)) == 1 and all(
-                        factor == Load(other.array, turned) or not _mentions(factor, axis) for factor in moved):
+                    factor == Load(other.array, turned) or not _mentions(factor, axis) for factor in moved
+                ):
                     return True
             case _:
                 pass

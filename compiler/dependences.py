@@ -58,7 +58,7 @@ def types_defined(statements: Sequence[Statement]) -> list[tuple[str, ArrayType]
             case Loop():
                 types = dict(statement.body.inputs) | dict(types_defined(statement.body.statements))
                 found += [(end, types[name]) for name, _, end in statement.carried]
-                found += [(a, ArrayType(types[n].dtype, (statement.length, *types[n].shape))) for n, a in statement.stacked]
+                found += [
+                    (a, ArrayType(types[n].dtype, (statement.length, *types[n].shape))) for n, a in statement.stacked
+                ]
     return found
-
-

@@ -1,7 +1,7 @@
 """Which statements share a nest.
 
-Statements over the same loops share one, in their order, if what each reads of the others it reads in the iteration that computes
-it.  A value that only its own nest reads never reaches memory.
+Statements over the same loops share one, in their order, if what each reads of the others it reads in the iteration
+that computes it.  A value that only its own nest reads never reaches memory.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ GROUP_SIZE = 400
 
 def unrolled_axes(statements: Sequence[Assign]) -> frozenset[str]:
     """The axes of small constant size, which become copies in registers instead of loops."""
-    small = {axis.name for s in statements for axis in all_axes(s)
-             if isinstance(axis.size, int) and 1 <= axis.size <= UNROLLED_SIZE}
+    small = {
+        axis.name
+        for s in statements
+        for axis in all_axes(s)
+        if isinstance(axis.size, int) and 1 <= axis.size <= UNROLLED_SIZE
+    }
     for statement in statements:
         copies = 1
         for axis in all_axes(statement):
@@ -33,7 +37,7 @@ def unrolled_axes(statements: Sequence[Assign]) -> frozenset[str]:
 
 
 def fuse(statements: Sequence[Assign], unrolled: frozenset[str], apart: Container[str] = ()) -> list[list[Assign]]:
-    """`statements` in groups, each of which is one nest; those that define a name in `apart` have nests of their own."""
+    """`statements` in groups, each of which is one nest; what defines a name in `apart` has a nest of its own."""
     groups: list[list[Assign]] = []
     by_loops: dict[frozenset[str], list[int]] = {}
     home: dict[str, tuple[int, Assign]] = {}
@@ -72,6 +76,6 @@ def _readable(load: Load, maker: Assign, unrolled: frozenset[str]) -> bool:
         if axis.name not in unrolled:
             if part != AxisValue(axis.name):
                 return False
-        elif not (isinstance(part, AxisValue) and part.name in unrolled or isinstance(part, Const)):
+        elif not ((isinstance(part, AxisValue) and part.name in unrolled) or isinstance(part, Const)):
             return False
     return True

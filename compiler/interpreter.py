@@ -19,7 +19,12 @@ from .verify import InvalidProgram
 
 Array = Any
 REDUCERS: dict[str, np.ufunc] = {
-    "add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and, "or": np.bitwise_or,
+    "add": np.add,
+    "mul": np.multiply,
+    "min": np.minimum,
+    "max": np.maximum,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
 }
 
 
@@ -120,7 +125,9 @@ def _scatter(statement: Assign, value: Array, values: Mapping[str, Array], sizes
 class _Grid:
     """Evaluates expressions over all values of some axes."""
 
-    def __init__(self, values: Mapping[str, Array], sizes: Mapping[str, int], axes: Sequence[Axis], shape: tuple[int, ...]):
+    def __init__(
+        self, values: Mapping[str, Array], sizes: Mapping[str, int], axes: Sequence[Axis], shape: tuple[int, ...]
+    ):
         self.values, self.sizes, self.shape = values, sizes, shape
         self.dims = {axis.name: k for k, axis in enumerate(axes)}
 
@@ -138,7 +145,9 @@ class _Grid:
                 return self.load(array, [self.value(part, selected) for part in index], selected)
             case Call("where", (condition, yes, no)):
                 c = self.value(condition, selected)
-                return np.where(c, self.value(yes, _both(selected, c)), self.value(no, _both(selected, np.logical_not(c))))
+                return np.where(
+                    c, self.value(yes, _both(selected, c)), self.value(no, _both(selected, np.logical_not(c)))
+                )
             case Call("mask", (condition, x)):
                 c = self.value(condition, selected)
                 return SCALARS["mask"].numpy(c, self.value(x, _both(selected, c)))

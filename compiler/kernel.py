@@ -1,7 +1,8 @@
 """Compiled programs as Python callables.
 
-A kernel owns its machine code.  Calling it binds the named sizes from the shapes of the arrays, checks them, allocates the
-results, and runs the code without the GIL; what depends on the sizes alone is worked out once for each set of shapes.
+A kernel owns its machine code.  Calling it binds the named sizes from the shapes of the arrays, checks them,
+allocates the results, and runs the code without the GIL; what depends on the sizes alone is worked out once for each
+set of shapes.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import numpy as np
 from .blas import GEMM, single_threaded
 from .externs import EXTERNS
 from .index import Program
+from .llvm.entry import COMBINE, ENTRY, STREAM
 from .llvm.jit import Code, Target, assembly, host, object_code, optimized_text
-from .llvm.entry import ENTRY
 from .llvm.module import emit_module
-from .loops import Schedule, print_schedule
+from .loops import Routine, Schedule, Stream, print_schedule
 from .memory import Layout, lay_out
+from .parallel import StreamRunner
 from .passes import PIPELINE
 from .schedule import schedule
 from .streaming import plan_streams
@@ -42,17 +44,23 @@ class TypeMismatch(TypeError):
     """An array does not have the element type or layout that the kernel reads."""
 
 
-def compile_program(program: Program, *, target: Target | None = None) -> Kernel:
-    """A kernel that computes `program`; for another `target` than this machine it can be looked at but not called."""
+def compile_program(
+    program: Program, *, threads: int = 1, target: Target | None = None, sizes: Mapping[str, int] | None = None
+) -> Kernel:
+    """A kernel that computes `program` on at most `threads` threads, with the same bits for any number of them.
+
+    For another `target` than this machine it can be looked at but not called.  `sizes` are likely values of named
+    sizes; they choose between plans and restrict nothing.
+    """
     verify(program)
     for run in PIPELINE:
         program = run(program)
-    return Kernel(program, target or host())
+    return Kernel(program, threads, target or host(), sizes or {})
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a call needs to know for one set of shapes."""
+class Plan:
+    """What a call needs to know for one set of shapes: `scratch` bytes follow the temporaries in the workspace."""
 
     sizes: Array
     shapes: dict[str, tuple[int, ...]]
@@ -63,21 +71,25 @@ class _Plan:
 class Kernel:
     """Machine code for a program: ``kernel(*arrays, out=None, sizes={})`` gives its outputs.
 
-    `program`, `loops`, `llvm` and `assembly` are texts to look at.
+    `program`, `loops`, `llvm`, `optimized` and `assembly` are there to be looked at.
     """
 
-    def __init__(self, program: Program, target: Target) -> None:
-        self.program, self.target = program, target
-        self.schedule: Schedule = schedule(program, target.vector_bytes)
+    def __init__(self, program: Program, threads: int, target: Target, hint: Mapping[str, int]) -> None:
+        self.program, self.threads, self.target = program, threads, target
+        self.schedule: Schedule = schedule(program, target.vector_bytes, hint)
         self._module = emit_module(self.schedule, target.attributes)
-        self._plans: dict[tuple[object, ...], _Plan] = {}
-        self._types = dict(program.inputs)
+        self._plans: dict[tuple[object, ...], Plan] = {}
         self._computed = [n for n in dict.fromkeys(self.schedule.outputs) if n not in self.schedule.inputs]
-        self._temporary = [n for n in self.schedule.arrays if n not in self.schedule.inputs and n not in self._computed]
+        held = {*self.schedule.inputs, *self._computed}
+        self._temporary = [name for name in self.schedule.arrays if name not in held]
         self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
+        self._runners: list[StreamRunner] = []
         if target == host():
             self._code = Code(object_code(self._module.text, target), self._module.externs)
             self._entry = _ENTRY(self._code.address(ENTRY))
+            for stream in (action for action in self.schedule.actions if isinstance(action, Stream)):
+                run, combine = (self._code.address(prefix + stream.name) for prefix in (STREAM, COMBINE))
+                self._runners.append(StreamRunner(self.schedule, stream, run, combine, threads))
 
     @property
     def loops(self) -> str:
@@ -86,7 +98,7 @@ class Kernel:
 
     @property
     def llvm(self) -> str:
-        """The LLVM IR before and after optimisation is the same code; this is before."""
+        """The LLVM IR as it was emitted."""
         return self._module.text
 
     @property
@@ -100,12 +112,18 @@ class Kernel:
         return assembly(self._module.text, self.target)
 
     def workspace(self, **sizes: int) -> int:
-        """The bytes of temporary memory that a call with these sizes needs."""
+        """The bytes of temporary memory that a call with these sizes needs (per thread)."""
         plan = self._plan(sizes)
         return plan.layout.total + plan.scratch
 
-    def __call__(self, *arrays: Array, out: Sequence[Array] | None = None, sizes: Mapping[str, int] | None = None) -> tuple[Array, ...]:
-        """The outputs for C-contiguous `arrays` of the inputs' exact types; `out` gives arrays to write them to."""
+    def __call__(
+        self, *arrays: Array, out: Sequence[Array] | None = None, sizes: Mapping[str, int] | None = None
+    ) -> tuple[Array, ...]:
+        """The outputs for C-contiguous `arrays` of the inputs' exact types; `out` gives arrays to write them to.
+
+        `sizes` are the sizes that no input's shape shows.  Raises TypeMismatch, ShapeMismatch, and IndexError if an
+        index that the program computes is out of range.
+        """
         key = (*(array.shape for array in arrays), *(sizes or {}).items())
         plan = self._plans.get(key)
         if plan is None:
@@ -118,72 +136,66 @@ class Kernel:
         workspace = np.empty(plan.layout.total + plan.scratch + _ALIGNMENT, np.uint8)
         base = workspace.ctypes.data + -workspace.ctypes.data % _ALIGNMENT
         places = [held[n].ctypes.data if n in held else base + plan.layout.offsets[n] for n in self.schedule.arrays]
-        table = np.array([*places, base + plan.layout.total], np.uint64)
-        self._run(plan, table)
+        with single_threaded() if self._uses_blas else nullcontext():
+            self._run(plan, np.array([*places, base + plan.layout.total], np.uint64))
         return tuple(held[n] if n in self._computed else held[n].copy() for n in self.schedule.outputs)
 
-    def _run(self, plan: _Plan, table: Array) -> None:
+    def _run(self, plan: Plan, table: Array) -> None:
         failures: list[BaseException] = []
 
         def callback(number: int, _: int, __: int) -> int:
             try:
-                self._routine(number, plan, table)
+                if number < 0:
+                    return self._runners[-1 - number].run(table, plan.sizes, plan.shapes, plan.scratch)
+                self._routine(self.schedule.routines[number], plan, table)
             except BaseException as error:
                 failures.append(error)
-                return 1
+                return 2
             return 0
 
-        answer = _CALLBACK(callback) if self.schedule.routines else None
-        with single_threaded() if self._uses_blas else nullcontext():
-            status = self._entry(table.ctypes.data, plan.sizes.ctypes.data, ctypes.cast(answer, ctypes.c_void_p) if answer else None)
+        needed = self.schedule.routines or self.threads > 1
+        answer = _CALLBACK(callback) if needed else None
+        pointer = ctypes.cast(answer, ctypes.c_void_p) if answer else None
+        status = self._entry(table.ctypes.data, plan.sizes.ctypes.data, pointer)
         if failures:
             raise failures[0]
         if status:
             raise IndexError("an index computed by the program is out of range")
 
-    def _routine(self, number: int, plan: _Plan, table: Array) -> None:
-        """Calls extern routine `number` with the arrays of the running call."""
-        routine = self._routines()[number]
-        function, params = self.schedule.routines[number]
+    def _routine(self, routine: Routine, plan: Plan, table: Array) -> None:
+        """Calls an extern routine with the arrays of the running call."""
         position = {name: k for k, name in enumerate(self.schedule.arrays)}
 
         def view(name: str) -> Array:
-            shape, dtype = plan.shapes[name], DTYPES[self.schedule.arrays[name].dtype]
-            count = int(np.prod(shape)) * dtype.itemsize
-            memory = (ctypes.c_char * count).from_address(int(table[position[name]]))
-            return np.frombuffer(memory, dtype).reshape(shape)
+            dtype = DTYPES[self.schedule.arrays[name].dtype]
+            memory = (ctypes.c_char * (int(np.prod(plan.shapes[name])) * dtype.itemsize)).from_address(
+                int(table[position[name]])
+            )
+            array: Array = np.ndarray(plan.shapes[name], dtype, memoryview(memory))
+            return array
 
-        inputs = tuple(view(name) for name in routine[0])
+        inputs = tuple(view(name) for name in routine.inputs)
         for array in inputs:
             array.flags.writeable = False
-        for name, result in zip(routine[1], EXTERNS[function](params, inputs), strict=True):
+        for name, result in zip(routine.targets, EXTERNS[routine.function](routine.params, inputs), strict=True):
             view(name)[...] = result
 
-    def _routines(self) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
-        found = {}
-        pending = list(self.schedule.actions)
-        while pending:
-            action = pending.pop()
-            if hasattr(action, "number"):
-                found[action.number] = action.inputs, action.targets
-            elif hasattr(action, "body"):
-                pending += action.body
-        return found
-
-    def _results(self, plan: _Plan, arrays: Sequence[Array], out: Sequence[Array] | None) -> dict[str, Array]:
+    def _results(self, plan: Plan, arrays: Sequence[Array], out: Sequence[Array] | None) -> dict[str, Array]:
         if out is None:
             return {n: np.empty(plan.shapes[n], DTYPES[self.schedule.arrays[n].dtype]) for n in self._computed}
         results: dict[str, Array] = {}
         for name, array in zip(self.schedule.outputs, out, strict=True):
             type_ = self.schedule.arrays[name]
-            if array.shape != plan.shapes[name] or array.dtype != DTYPES[type_.dtype] or not array.flags.c_contiguous:
+            fits = array.shape == plan.shapes[name] and array.dtype == DTYPES[type_.dtype]
+            if not fits or not array.flags.c_contiguous or not array.flags.writeable:
                 raise TypeMismatch(f"out: {name} is {type_}, got {array.dtype} of shape {array.shape}")
-            if not array.flags.writeable or any(np.may_share_memory(array, other) for other in arrays):
-                raise TypeMismatch(f"out: the array for {name} is read-only or shares memory with an input")
+            others = [*arrays, *(other for known, other in results.items() if known != name)]
+            if name not in self._computed or any(np.may_share_memory(array, other) for other in others):
+                raise TypeMismatch(f"out: the array for {name} shares memory with an input or another output")
             results[name] = array
         return results
 
-    def _bind(self, arrays: Sequence[Array], sizes: Mapping[str, int]) -> _Plan:
+    def _bind(self, arrays: Sequence[Array], sizes: Mapping[str, int]) -> Plan:
         if len(arrays) != len(self.program.inputs):
             raise TypeMismatch(f"the kernel takes {len(self.program.inputs)} arrays, got {len(arrays)}")
         numbers = dict(sizes)
@@ -198,19 +210,28 @@ class Kernel:
     def _check(self, name: str, type_: ArrayType, shape: tuple[int, ...], numbers: Mapping[str, int]) -> None:
         missing = {n for size in type_.shape for n in names(size)} - set(numbers)
         if missing:
-            raise ShapeMismatch(f"{name}: {type_} needs the size {', '.join(sorted(missing))}, which no shape shows; give sizes=")
+            raise ShapeMismatch(f"{name}: {type_} needs {', '.join(sorted(missing))}: give sizes=")
         expected = tuple(evaluate(size, numbers) for size in type_.shape)
         if shape != expected:
             raise ShapeMismatch(f"{name}: expected {type_} with shape {expected}, got {shape}")
 
-    def _plan(self, numbers: Mapping[str, int]) -> _Plan:
-        known, scratch = plan_streams(self.schedule, numbers)
-        missing = [name for name in self.schedule.sizes if name not in known]
+    def _plan(self, numbers: Mapping[str, int]) -> Plan:
+        missing = [name for name in self.schedule.named if name not in numbers]
         if missing:
             raise ShapeMismatch(f"the size {', '.join(missing)} is not known from the shapes; give sizes=")
-        shapes = {name: tuple(_length(size, known) for size in type_.shape) for name, type_ in self.schedule.arrays.items()}
+        shapes = {name: _shape(type_, numbers) for name, type_ in self.schedule.arrays.items() if name in self._held()}
+        known, scratch = plan_streams(self.schedule, numbers, self.threads)
+        shapes |= {name: _shape(self.schedule.arrays[name], known) for name in self._temporary}
+        shapes = {name: shapes[name] for name in self.schedule.arrays}
         layout = lay_out(self.schedule, self._temporary, shapes)
-        return _Plan(np.array([known[name] for name in self.schedule.sizes], np.int64), shapes, layout, scratch)
+        return Plan(np.array([known[name] for name in self.schedule.sizes], np.int64), shapes, layout, scratch)
+
+    def _held(self) -> set[str]:
+        return {*self.schedule.inputs, *self._computed}
+
+
+def _shape(type_: ArrayType, numbers: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(_length(size, numbers) for size in type_.shape)
 
 
 def _length(size: Dim, numbers: Mapping[str, int]) -> int:
@@ -218,3 +239,5 @@ def _length(size: Dim, numbers: Mapping[str, int]) -> int:
     if length < 0:
         raise ShapeMismatch(f"the size {size} is {length}")
     return length
+
+

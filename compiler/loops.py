@@ -1,13 +1,13 @@
 """The loop language: how the elements are computed, with nothing left to decide.
 
-A `For` with `lanes` W and `copies` J runs W*J consecutive iterations together, statement by statement: W of them side by side
-in the lanes of vectors, J such groups in registers of their own (unroll and jam).  What does not fill W*J
+A `For` with `lanes` W and `copies` J runs W*J consecutive iterations together, statement by statement: W of them side
+by side in the lanes of vectors, J such groups in registers of their own (unroll and jam).  What does not fill W*J
 iterations runs in steps of one vector, the last one masked.  A value is as wide as it needs to be: what does not
 depend on the vectorised axis stays a scalar, what does not depend on an unrolled one is computed once.
 
-Expressions are those of the index language.  A `Load` may name a register (a `Let` or `Finish`), its indices then being the
-unrolled axes of the Let or constants; a `checked` load is not proven to be within its array: an index out of range sets the
-kernel's status and reads 0.  The value of a `Let` or `Store` may be a `Reduce`, which is unrolled.
+Expressions are those of the index language.  A `Load` may name a register (a `Let` or `Finish`), its indices then
+being the unrolled axes of the Let or constants; a `checked` load is not proven to be within its array: an index out
+of range sets the kernel's status and reads 0.  The value of a `Let` or `Store` may be a `Reduce`, which is unrolled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from .index import Axis, Call, Const, Expr, Load, Reduce
 from .text import print_expr
 from .types import ArrayType, Dim
-
 
 Value = Expr | Reduce
 
@@ -48,8 +47,9 @@ class Store:
 class Begin:
     """An accumulator in registers that starts as the neutral element, for each value of the unrolled `axes`.
 
-    It has one part for each lane and each copy of the loops `over`, which stand between here and the `Accumulate`s; `lanes` is 1
-    where none of those loops is vectorised."""
+    It has one part for each lane and each copy of the loops `over`, which stand between here and the `Accumulate`s;
+    `lanes` is 1 where none of those loops is vectorised.
+    """
 
     name: str
     axes: tuple[Axis, ...]
@@ -98,8 +98,9 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A matrix in memory: the index of its first element, the number of elements between two of its rows as they lie in memory, and
-    whether those rows run along the second axis of its role."""
+    """A matrix in memory: the index of its first element, the number of elements between two of its rows as they lie
+    in memory, and whether those rows run along the second axis of its role.
+    """
 
     array: str
     index: tuple[Expr, ...]
@@ -146,9 +147,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Routine:
-    """Calls back the extern routine that is number `number` in the schedule's list, with whole arrays."""
+    """Calls back the extern routine `function` with whole arrays; `number` is its place among the schedule's
+    routines.
+    """
 
     number: int
+    function: str
+    params: tuple[object, ...]
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
 
@@ -174,10 +179,11 @@ class StopUnless:
 class Stream:
     """One pass over a long axis: `body` runs for one tile after the other.
 
-    Nests of the body read the tile's ends as the sizes ``axis.start`` and ``axis.stop``.  `begin` fills the `partial` results with
-    neutral elements; the range is halved down to leaves of ``axis.leaf`` rows, and `combine` adds the partial results of the right
-    half (named ``….right``) to those of the left.  Tiles have ``axis.tile`` rows.  `rows` are the arrays along the axis that the
-    body reads or writes, by which the tiles are measured; a tile has `least` rows or more.
+    Nests of the body read the tile's ends as the sizes ``axis.start`` and ``axis.stop``.  `begin` fills the `partial`
+    results with neutral elements; the range is halved down to leaves of ``axis.leaf`` rows, and `combine` adds the
+    partial results of the right half (named ``….right``) to those of the left.  Tiles have ``axis.tile`` rows.
+    `rows` are the arrays along the axis that the body reads or writes, by which the tiles are measured; a tile has
+    `least` rows or more.
     """
 
     name: str
@@ -187,6 +193,7 @@ class Stream:
     begin: str
     combine: str
     partial: tuple[str, ...]
+    tiles: tuple[str, ...]
     rows: tuple[ArrayType, ...]
     least: int
 
@@ -198,17 +205,20 @@ Action = Run | Routine | Repeat | StopUnless | Stream
 class Schedule:
     """What a kernel does: `arrays` are inputs, outputs and temporaries in the order of the kernel's table of pointers.
 
-    `shadows` are the right halves' partial results, which have the types of the left ones and are placed while running.
-    `sizes` are the names of the program's sizes, then those of tiles."""
+    `shadows` are the right halves' partial results, which have the types of the left ones and are placed while
+    running. `named` are the program's sizes, `sizes` those and the sizes of tiles, in the order of the kernel's table
+    of sizes.
+    """
 
     arrays: dict[str, ArrayType]
     shadows: dict[str, ArrayType]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    named: tuple[str, ...]
     sizes: tuple[str, ...]
     nests: tuple[Nest, ...]
     actions: tuple[Action, ...]
-    routines: tuple[tuple[str, tuple[object, ...]], ...]
+    routines: tuple[Routine, ...]
 
 
 # ---- printing
@@ -254,7 +264,8 @@ def _step(step: Step, pad: str) -> Iterator[str]:
             yield f"{pad}{place} {accumulate or ''}= {print_value(value)}{unrolled}"
         case Begin(name, axes, op, dtype, lanes, over):
             copies = "".join(f" x{count} {axis}" for axis, count in over)
-            yield f"{pad}begin {name}{f'[{_axes(axes)}]' if axes else ''}: {op} {dtype}{f' lanes {lanes}' if lanes > 1 else ''}{copies}"
+            place, wide = f"[{_axes(axes)}]" if axes else "", f" lanes {lanes}" if lanes > 1 else ""
+            yield f"{pad}begin {name}{place}: {op} {dtype}{wide}{copies}"
         case Accumulate(name, value):
             yield f"{pad}{name} <- {print_value(value)}"
         case Finish(name, accumulator):
@@ -264,11 +275,16 @@ def _step(step: Step, pad: str) -> Iterator[str]:
             yield f"{pad}fill {array}{place} = {print_value(value)}"
         case Product():
             names = [f"{m.array}{chr(39) * m.transposed}" for m in (step.target, step.left, step.right)]
-            yield f"{pad}{names[0]} {'add' * step.accumulate}= {names[1]} @ {names[2]} by{' half' * step.symmetric} gemm, or if small"
+            op, way = "add" * step.accumulate, "half gemm" if step.symmetric else "gemm"
+            yield f"{pad}{names[0]} {op}= {names[1]} @ {names[2]} by {way}, or if small"
             for inner in step.otherwise:
                 yield from _step(inner, pad + "  ")
         case For(axis, start, stop, body, lanes, copies):
-            shape = " lanes" * (lanes > 1) + (f" {lanes}" if lanes > 1 else "") + (f" copies {copies}" if copies > 1 else "")
+            shape = (
+                " lanes" * (lanes > 1)
+                + (f" {lanes}" if lanes > 1 else "")
+                + (f" copies {copies}" if copies > 1 else "")
+            )
             yield f"{pad}for {start} <= {axis} < {stop}{shape}"
             for inner in body:
                 yield from _step(inner, pad + "  ")
@@ -278,12 +294,12 @@ def _action(action: Action, pad: str) -> Iterator[str]:
     match action:
         case Run(name):
             yield f"{pad}run {name}"
-        case Routine(number, inputs, targets):
-            yield f"{pad}{', '.join(targets)} = routine {number}({', '.join(inputs)})"
-        case Stream(name, axis, length, body, begin, combine, partial):
+        case Routine(number, function, _, inputs, targets):
+            yield f"{pad}{', '.join(targets)} = routine {number} {function}({', '.join(inputs)})"
+        case Stream(name, axis, length, nests, begin, combine, partial):
             yield f"{pad}stream {name} over {axis} < {length}: {', '.join(partial)} begin {begin}, combine {combine}"
-            for inner in body:
-                yield from _action(inner, pad + "  ")
+            for run in nests:
+                yield from _action(run, pad + "  ")
         case StopUnless(array):
             yield f"{pad}stop unless {array}"
         case Repeat(step, length, reverse, body):

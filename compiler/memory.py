@@ -8,7 +8,23 @@ from math import prod
 
 from .alignment import loads_of
 from .index import Expr, Reduce
-from .loops import Accumulate, Action, Fill, For, Let, Nest, Product, Repeat, Routine, Run, Schedule, Step, StopUnless, Store, Stream
+from .loops import (
+    Accumulate,
+    Action,
+    Fill,
+    For,
+    Let,
+    Nest,
+    Product,
+    Repeat,
+    Routine,
+    Run,
+    Schedule,
+    Step,
+    StopUnless,
+    Store,
+    Stream,
+)
 from .types import DTYPES
 
 ALIGNMENT = 64
@@ -24,7 +40,9 @@ class Layout:
 
 
 def lay_out(schedule: Schedule, temporaries: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> Layout:
-    """Places `temporaries`, largest first, each at the lowest offset free during its life (MemoryError if beyond any memory)."""
+    """Places `temporaries`, largest first, each at the lowest offset free during its life (MemoryError if beyond any
+    memory).
+    """
     lives = lifetimes(schedule)
     bytes_ = {name: prod(shapes[name]) * DTYPES[schedule.arrays[name].dtype].itemsize for name in schedule.arrays}
     if sum(bytes_.values()) > LARGEST:
@@ -59,7 +77,7 @@ def _used(action: Action, nests: Mapping[str, Nest]) -> Iterator[str]:
         case Run(name):
             for step in nests[name].body:
                 yield from used_by(step)
-        case Routine(_, inputs, targets):
+        case Routine(_, _, _, inputs, targets):
             yield from (*inputs, *targets)
         case StopUnless(array):
             yield array

@@ -1,7 +1,7 @@
 """One nest of loops for a group of statements that run over the same loops.
 
-The order of the loops, which of them is vectorised and which are unrolled and jammed follow from how the statements move through
-memory.  There are three forms:
+The order of the loops, which of them is vectorised and which are unrolled and jammed follow from how the statements
+move through memory.  There are three forms:
 
 - the vectorised loop innermost: elementwise work, sums along rows (several rows at once), and sums along columns, which
   combine several rows into the result in memory;
@@ -31,10 +31,11 @@ BYTES = {"f64": 8, "f32": 4, "i64": 8, "bool": 1}
 class Context:
     """What the statements of a nest stand in.
 
-    `arrays` are the types by the names that statements use, `memory` those of the schedule's arrays, `places` where in memory those arrays are (an array of the schedule and
-    leading indices), `unrolled` the axes of constant size that have no loop, `stored` the targets that others read from memory.
-    In a tile, `bounds` are the ends of the streamed loop, `shifted` the arrays that exist for one tile only (which of their axes
-    begins where), and `partial` the results that other tiles add to.  `products` are the statements that BLAS could do.
+    `arrays` are the types by the names that statements use, `memory` those of the schedule's arrays, `places` where
+    in memory those arrays are (an array of the schedule and leading indices), `unrolled` the axes of constant size
+    that have no loop, `stored` the targets that others read from memory. In a tile, `bounds` are the ends of the
+    streamed loop, `shifted` the arrays that exist for one tile only (which of their axes begins where), and `partial`
+    the results that other tiles add to.  `products` are the statements that BLAS could do.
     """
 
     arrays: Mapping[str, ArrayType]
@@ -114,7 +115,9 @@ class _Builder:
         return len(self.group) <= statements and not any(_calls_mathematics(body_of(s)) for s in self.group)
 
     def cost(self, axis: str) -> float:
-        """What an iteration costs when `axis` is vectorised: strided accesses cost most, part-filled vectors in proportion."""
+        """What an iteration costs when `axis` is vectorised: strided accesses cost most, part-filled vectors in
+        proportion.
+        """
         total = 0.0
         for statement in self.group:
             indices = [load.index for load in loads_of(body_of(statement)) if load.array not in self.local]
@@ -150,7 +153,9 @@ class _Builder:
         return fills + self.level(0)
 
     def starts_with(self, statement: Assign) -> str | None:
-        """The operation whose neutral element the target must hold before the nest ('' for zero), None if it need not."""
+        """The operation whose neutral element the target must hold before the nest ('' for zero), None if it need
+        not.
+        """
         if statement.at is not None:
             return statement.accumulate or ""
         if isinstance(statement.value, Reduce) and self.reduced[statement.target] and self.depth(statement) is None:
@@ -158,7 +163,9 @@ class _Builder:
         return None
 
     def depth(self, statement: Assign) -> int | None:
-        """The level outside of which the statement's accumulator stands, None if its reduced loops are not the inner ones."""
+        """The level outside of which the statement's accumulator stands, None if its reduced loops are not the inner
+        ones.
+        """
         reduced = self.reduced[statement.target]
         flags = [level.axis in reduced for level in self.order]
         first = flags.index(True)
@@ -177,8 +184,14 @@ class _Builder:
     def begin(self, statement: Assign, depth: int) -> Step:
         assert isinstance(statement.value, Reduce)
         inner = self.order[depth:]
-        return Begin(f"{statement.target}.sum", self.unrolled(statement.axes), statement.value.op, statement.type.dtype,
-                     max(level.lanes for level in inner), tuple((level.axis, level.copies) for level in inner if level.copies > 1))
+        return Begin(
+            f"{statement.target}.sum",
+            self.unrolled(statement.axes),
+            statement.value.op,
+            statement.type.dtype,
+            max(level.lanes for level in inner),
+            tuple((level.axis, level.copies) for level in inner if level.copies > 1),
+        )
 
     def end(self, statement: Assign) -> list[Step]:
         axes = self.unrolled(statement.axes)
@@ -223,7 +236,9 @@ class _Builder:
             return Store(array, axes, prefix + at, value, statement.accumulate, not safe)
         index = self.in_tile(statement.target, tuple(AxisValue(axis.name) for axis in statement.axes))
         op = statement.value.op if isinstance(statement.value, Reduce) else None
-        return Store(array, axes, prefix + index, value, op if collect or statement.target in self.context.partial else None)
+        return Store(
+            array, axes, prefix + index, value, op if collect or statement.target in self.context.partial else None
+        )
 
     def product(self, product: MatrixProduct, otherwise: tuple[Step, ...]) -> Step:
         """The same by BLAS where that is quicker."""
@@ -231,10 +246,17 @@ class _Builder:
         ends = {axis: self.context.bounds.get(axis, (0, size)) for axis, size in self.axes.items()}
         target = Load(statement.target, tuple(AxisValue(axis.name) for axis in statement.axes))
         return Product(
-            statement.type.dtype, ends[product.row], ends[product.column], ends[product.inner],
-            self.matrix(target, product.row, ends), self.matrix(product.left, product.row, ends),
-            self.matrix(product.right, product.inner, ends), statement.target in self.context.partial,
-            product.symmetric, otherwise)
+            statement.type.dtype,
+            ends[product.row],
+            ends[product.column],
+            ends[product.inner],
+            self.matrix(target, product.row, ends),
+            self.matrix(product.left, product.row, ends),
+            self.matrix(product.right, product.inner, ends),
+            statement.target in self.context.partial,
+            product.symmetric,
+            otherwise,
+        )
 
     def matrix(self, load: Load, row: str, ends: Mapping[str, tuple[Dim, Dim]]) -> Matrix:
         """`load` as a matrix whose rows run along `row`."""
@@ -277,5 +299,3 @@ def _calls_mathematics(expr: Expr) -> bool:
             return heavy or op == "div" or any(map(_calls_mathematics, args))
         case _:
             return False
-
-

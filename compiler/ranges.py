@@ -1,7 +1,7 @@
 """Proofs that an index is within its array, by interval arithmetic on sizes.
 
-Sizes are polynomials in names that are never negative, so a polynomial without negative coefficients is not negative; that
-is all the prover there is.  What it cannot prove is checked at run time.
+Sizes are polynomials in names that are never negative, so a polynomial without negative coefficients is not negative;
+that is all the prover there is.  What it cannot prove is checked at run time.
 """
 
 from __future__ import annotations

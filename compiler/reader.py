@@ -11,8 +11,10 @@ from .scalars import REDUCTIONS
 from .types import DTYPES, ArrayType, Dim, floordiv, max0, named
 
 T = TypeVar("T")
-_TOKEN = re.compile(r"""\s*(?:(?P<number>-?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf\b)|nan\b|inf\b)|(?P<name>[A-Za-z_][\w.]*)"""
-                    r"""|(?P<string>"(?:[^"\\]|\\.)*")|(?P<mark>//|\*\*|[][(),:<=+*-]))""")
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<number>-?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf\b)|nan\b|inf\b)|(?P<name>[A-Za-z_][\w.]*)"""
+    r"""|(?P<string>"(?:[^"\\]|\\.)*")|(?P<mark>//|\*\*|[][(),:<=+*-]))"""
+)
 
 
 class ProgramSyntaxError(ValueError):
@@ -46,7 +48,9 @@ class _Lines:
 
     def take(self, *word: str) -> _Line:
         if self.at == len(self.lines):
-            raise ProgramSyntaxError(f"the text ends where a line is expected{' that starts with ' * bool(word)}{''.join(word)}")
+            raise ProgramSyntaxError(
+                f"the text ends where a line is expected{' that starts with ' * bool(word)}{''.join(word)}"
+            )
         number, text = self.lines[self.at]
         self.at += 1
         line = _Line(number, text)

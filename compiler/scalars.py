@@ -1,7 +1,7 @@
 """Scalar instructions, one row each: what they take, what NumPy computes, which LLVM IR computes it.
 
-An emission is a sequence of IR lines in which ``{0}``, ``{1}`` are the operands, ``{t}`` their type, ``{m}`` the type of a
-truth value with as many lanes, ``{s}`` the suffix of an intrinsic (``v8f64``), ``{zero}``, ``{one}``, ``{inf}``,
+An emission is a sequence of IR lines in which ``{0}``, ``{1}`` are the operands, ``{t}`` their type, ``{m}`` the type
+of a truth value with as many lanes, ``{s}`` the suffix of an intrinsic (``v8f64``), ``{zero}``, ``{one}``, ``{inf}``,
 ``{all}`` constants of type ``{t}``.  A line ``name = …`` may be used further down as ``{name}``; the last line is the
 result.  The same lines with one lane are the scalar code, so scalar and vector results have the same bits.
 """
@@ -48,8 +48,9 @@ Emission = Lines | VectorMath | Extern
 class Scalar:
     """A scalar instruction.
 
-    `args` has one letter per operand: ``T`` (all of one type), ``b`` (bool), ``*`` (any type); ``T…`` folds two or more operands.
-    `result` is ``T`` or the name of a type.  `emit` is chosen by the kind of T: ``f`` floats, ``i`` i64, ``b`` bool.
+    `args` has one letter per operand: ``T`` (all of one type), ``b`` (bool), ``*`` (any type); ``T…`` folds two or
+    more operands. `result` is ``T`` or the name of a type.  `emit` is chosen by the kind of T: ``f`` floats, ``i``
+    i64, ``b`` bool.
     """
 
     name: str
@@ -99,7 +100,9 @@ def result_type(name: str, args: list[str]) -> str:
 
 def _row(name: str, args: str, result: str, numpy: Callable[..., Array], **emit: str | Lines | Emission) -> None:
     """Registers a row; the emission of several kinds may share one keyword, as in ``ib="…"``."""
-    rows = {letter: (lines,) if isinstance(lines, str) else lines for letters, lines in emit.items() for letter in letters}
+    rows = {
+        letter: (lines,) if isinstance(lines, str) else lines for letters, lines in emit.items() for letter in letters
+    }
     SCALARS[name] = Scalar(name, args, result, numpy, rows)
 
 
@@ -123,52 +126,145 @@ _row("sqrt", "T", "T", np.sqrt, f="call {t} @llvm.sqrt.{s}({t} {0})")
 _row("copysign", "TT", "T", np.copysign, f="call {t} @llvm.copysign.{s}({t} {0}, {t} {1})")
 _row("fma", "TTT", "T", lambda a, b, c: a * b + c, f="call {t} @llvm.fma.{s}({t} {0}, {t} {1}, {t} {2})")
 # The accumulation of sums: contracted where the target has the instruction, two roundings elsewhere.
-_row("muladd", "TTT", "T", lambda a, b, c: a * b + c, f="call {t} @llvm.fmuladd.{s}({t} {0}, {t} {1}, {t} {2})",
-     i=("p = mul {t} {0}, {1}", "add {t} {p}, {2}"))
-_row("sign", "T", "T", np.sign,
-     f=("up = fcmp ogt {t} {0}, {zero}", "down = fcmp olt {t} {0}, {zero}", "equal = fcmp oeq {t} {0}, {zero}",
-        "rest = select {m} {equal}, {t} {zero}, {t} {0}", "low = select {m} {down}, {t} {minus}, {t} {rest}",
-        "select {m} {up}, {t} {one}, {t} {low}"),
-     i=("up = icmp sgt {t} {0}, {zero}", "down = icmp slt {t} {0}, {zero}", "low = select {m} {down}, {t} {minus}, {t} {zero}",
-        "select {m} {up}, {t} {one}, {t} {low}"))
-_row("min", "T…", "T", _fold(np.minimum), i="call {t} @llvm.smin.{s}({t} {0}, {t} {1})", b="and {t} {0}, {1}",
-     f=("less = fcmp olt {t} {0}, {1}", "nan = fcmp uno {t} {0}, {0}", "first = or {m} {less}, {nan}",
-        "select {m} {first}, {t} {0}, {t} {1}"))
-_row("max", "T…", "T", _fold(np.maximum), i="call {t} @llvm.smax.{s}({t} {0}, {t} {1})", b="or {t} {0}, {1}",
-     f=("more = fcmp ogt {t} {0}, {1}", "nan = fcmp uno {t} {0}, {0}", "first = or {m} {more}, {nan}",
-        "select {m} {first}, {t} {0}, {t} {1}"))
+_row(
+    "muladd",
+    "TTT",
+    "T",
+    lambda a, b, c: a * b + c,
+    f="call {t} @llvm.fmuladd.{s}({t} {0}, {t} {1}, {t} {2})",
+    i=("p = mul {t} {0}, {1}", "add {t} {p}, {2}"),
+)
+_row(
+    "sign",
+    "T",
+    "T",
+    np.sign,
+    f=(
+        "up = fcmp ogt {t} {0}, {zero}",
+        "down = fcmp olt {t} {0}, {zero}",
+        "equal = fcmp oeq {t} {0}, {zero}",
+        "rest = select {m} {equal}, {t} {zero}, {t} {0}",
+        "low = select {m} {down}, {t} {minus}, {t} {rest}",
+        "select {m} {up}, {t} {one}, {t} {low}",
+    ),
+    i=(
+        "up = icmp sgt {t} {0}, {zero}",
+        "down = icmp slt {t} {0}, {zero}",
+        "low = select {m} {down}, {t} {minus}, {t} {zero}",
+        "select {m} {up}, {t} {one}, {t} {low}",
+    ),
+)
+_row(
+    "min",
+    "T…",
+    "T",
+    _fold(np.minimum),
+    i="call {t} @llvm.smin.{s}({t} {0}, {t} {1})",
+    b="and {t} {0}, {1}",
+    f=(
+        "less = fcmp olt {t} {0}, {1}",
+        "nan = fcmp uno {t} {0}, {0}",
+        "first = or {m} {less}, {nan}",
+        "select {m} {first}, {t} {0}, {t} {1}",
+    ),
+)
+_row(
+    "max",
+    "T…",
+    "T",
+    _fold(np.maximum),
+    i="call {t} @llvm.smax.{s}({t} {0}, {t} {1})",
+    b="or {t} {0}, {1}",
+    f=(
+        "more = fcmp ogt {t} {0}, {1}",
+        "nan = fcmp uno {t} {0}, {0}",
+        "first = or {m} {more}, {nan}",
+        "select {m} {first}, {t} {0}, {t} {1}",
+    ),
+)
 
 # Integer division never traps: x // 0 and x % 0 are 0 as in NumPy, and the quotient by -1 is the wrapped negation.
-_SAFE = ("zero_divisor = icmp eq {t} {1}, {zero}", "minus_divisor = icmp eq {t} {1}, {minus}",
-         "unsafe = or {m} {zero_divisor}, {minus_divisor}", "d = select {m} {unsafe}, {t} {one}, {t} {1}",
-         "q = sdiv {t} {0}, {d}", "p = mul {t} {q}, {d}", "r = sub {t} {0}, {p}",
-         "inexact = icmp ne {t} {r}, {zero}", "signs = xor {t} {r}, {d}", "differ = icmp slt {t} {signs}, {zero}",
-         "adjust = and {m} {inexact}, {differ}")
-_REMAINDER = ("r = frem {t} {0}, {1}", "inexact = fcmp une {t} {r}, {zero}", "low = fcmp olt {t} {r}, {zero}",
-              "negative = fcmp olt {t} {1}, {zero}", "differ = xor {m} {low}, {negative}", "adjust = and {m} {inexact}, {differ}",
-              "moved = fadd {t} {r}, {1}", "nothing = call {t} @llvm.copysign.{s}({t} {zero}, {t} {1})",
-              "kept = select {m} {inexact}, {t} {r}, {t} {nothing}")
-_row("fmod", "TT", "T", np.fmod, f="frem {t} {0}, {1}",
-     i=(*_SAFE, "select {m} {unsafe}, {t} {zero}, {t} {r}"))
-_row("mod", "TT", "T", np.mod, f=(*_REMAINDER, "select {m} {adjust}, {t} {moved}, {t} {kept}"),
-     i=(*_SAFE, "moved = add {t} {r}, {d}", "kept = select {m} {adjust}, {t} {moved}, {t} {r}",
-        "select {m} {unsafe}, {t} {zero}, {t} {kept}"))
-_row("floordiv", "TT", "T", np.floor_divide,
-     f=("plain = fdiv {t} {0}, {1}", *_REMAINDER, "rest = select {m} {adjust}, {t} {moved}, {t} {r}", "whole = fsub {t} {0}, {rest}",
-        "exact = fdiv {t} {whole}, {1}", "near = call {t} @llvm.rint.{s}({t} {exact})", "empty = fcmp oeq {t} {near}, {zero}",
-        "signed = call {t} @llvm.copysign.{s}({t} {zero}, {t} {plain})", "body = select {m} {empty}, {t} {signed}, {t} {near}",
-        "by_zero = fcmp oeq {t} {1}, {zero}", "select {m} {by_zero}, {t} {plain}, {t} {body}"),
-     i=(*_SAFE, "less = add {t} {q}, {minus}", "kept = select {m} {adjust}, {t} {less}, {t} {q}",
-        "negated = sub {t} {zero}, {0}", "one_more = select {m} {minus_divisor}, {t} {negated}, {t} {kept}",
-        "select {m} {zero_divisor}, {t} {zero}, {t} {one_more}"))
+_SAFE = (
+    "zero_divisor = icmp eq {t} {1}, {zero}",
+    "minus_divisor = icmp eq {t} {1}, {minus}",
+    "unsafe = or {m} {zero_divisor}, {minus_divisor}",
+    "d = select {m} {unsafe}, {t} {one}, {t} {1}",
+    "q = sdiv {t} {0}, {d}",
+    "p = mul {t} {q}, {d}",
+    "r = sub {t} {0}, {p}",
+    "inexact = icmp ne {t} {r}, {zero}",
+    "signs = xor {t} {r}, {d}",
+    "differ = icmp slt {t} {signs}, {zero}",
+    "adjust = and {m} {inexact}, {differ}",
+)
+_REMAINDER = (
+    "r = frem {t} {0}, {1}",
+    "inexact = fcmp une {t} {r}, {zero}",
+    "low = fcmp olt {t} {r}, {zero}",
+    "negative = fcmp olt {t} {1}, {zero}",
+    "differ = xor {m} {low}, {negative}",
+    "adjust = and {m} {inexact}, {differ}",
+    "moved = fadd {t} {r}, {1}",
+    "nothing = call {t} @llvm.copysign.{s}({t} {zero}, {t} {1})",
+    "kept = select {m} {inexact}, {t} {r}, {t} {nothing}",
+)
+_row("fmod", "TT", "T", np.fmod, f="frem {t} {0}, {1}", i=(*_SAFE, "select {m} {unsafe}, {t} {zero}, {t} {r}"))
+_row(
+    "mod",
+    "TT",
+    "T",
+    np.mod,
+    f=(*_REMAINDER, "select {m} {adjust}, {t} {moved}, {t} {kept}"),
+    i=(
+        *_SAFE,
+        "moved = add {t} {r}, {d}",
+        "kept = select {m} {adjust}, {t} {moved}, {t} {r}",
+        "select {m} {unsafe}, {t} {zero}, {t} {kept}",
+    ),
+)
+_row(
+    "floordiv",
+    "TT",
+    "T",
+    np.floor_divide,
+    f=(
+        "plain = fdiv {t} {0}, {1}",
+        *_REMAINDER,
+        "rest = select {m} {adjust}, {t} {moved}, {t} {r}",
+        "whole = fsub {t} {0}, {rest}",
+        "exact = fdiv {t} {whole}, {1}",
+        "near = call {t} @llvm.rint.{s}({t} {exact})",
+        "empty = fcmp oeq {t} {near}, {zero}",
+        "signed = call {t} @llvm.copysign.{s}({t} {zero}, {t} {plain})",
+        "body = select {m} {empty}, {t} {signed}, {t} {near}",
+        "by_zero = fcmp oeq {t} {1}, {zero}",
+        "select {m} {by_zero}, {t} {plain}, {t} {body}",
+    ),
+    i=(
+        *_SAFE,
+        "less = add {t} {q}, {minus}",
+        "kept = select {m} {adjust}, {t} {less}, {t} {q}",
+        "negated = sub {t} {zero}, {0}",
+        "one_more = select {m} {minus_divisor}, {t} {negated}, {t} {kept}",
+        "select {m} {zero_divisor}, {t} {zero}, {t} {one_more}",
+    ),
+)
 
 # ---- truth values
 
+_numpy: Callable[..., Array]
 for _name, _numpy, _ordered, _signed in (("eq", np.equal, "oeq", "eq"), ("ne", np.not_equal, "une", "ne")):
     _row(_name, "TT", "bool", _numpy, f=f"fcmp {_ordered} {{t}} {{0}}, {{1}}", ib=f"icmp {_signed} {{t}} {{0}}, {{1}}")
 for _name, _numpy in (("lt", np.less), ("le", np.less_equal), ("gt", np.greater), ("ge", np.greater_equal)):
-    _row(_name, "TT", "bool", _numpy, f=f"fcmp o{_name} {{t}} {{0}}, {{1}}", i=f"icmp s{_name} {{t}} {{0}}, {{1}}",
-         b=f"icmp u{_name} {{t}} {{0}}, {{1}}")
+    _row(
+        _name,
+        "TT",
+        "bool",
+        _numpy,
+        f=f"fcmp o{_name} {{t}} {{0}}, {{1}}",
+        i=f"icmp s{_name} {{t}} {{0}}, {{1}}",
+        b=f"icmp u{_name} {{t}} {{0}}, {{1}}",
+    )
 _row("and", "T…", "T", _fold(np.bitwise_and), ib="and {t} {0}, {1}")
 _row("or", "T…", "T", _fold(np.bitwise_or), ib="or {t} {0}, {1}")
 _row("xor", "TT", "T", np.bitwise_xor, ib="xor {t} {0}, {1}")
@@ -177,7 +273,13 @@ _row("isnan", "T", "bool", np.isnan, f="fcmp uno {t} {0}, {0}")
 _row("isfinite", "T", "bool", np.isfinite, f=("size = call {t} @llvm.fabs.{s}({t} {0})", "fcmp one {t} {size}, {inf}"))
 _row("isinf", "T", "bool", np.isinf, f=("size = call {t} @llvm.fabs.{s}({t} {0})", "fcmp oeq {t} {size}, {inf}"))
 _row("where", "bTT", "T", np.where, fib="select {m} {0}, {t} {1}, {t} {2}")
-_row("mask", "bT", "T", lambda c, x: np.where(c, x, np.zeros((), np.asarray(x).dtype)), fib="select {m} {0}, {t} {1}, {t} {zero}")
+_row(
+    "mask",
+    "bT",
+    "T",
+    lambda c, x: np.where(c, x, np.zeros((), np.asarray(x).dtype)),
+    fib="select {m} {0}, {t} {1}, {t} {zero}",
+)
 
 # ---- casts; a float beyond int64 becomes the nearest int64, NaN becomes 0
 
@@ -201,15 +303,34 @@ def _cast(dtype: str) -> Callable[[Array], Array]:
 
 _row("cast.f64", "*", "f64", _cast("f64"), **_WIDEN)
 _row("cast.f32", "*", "f32", _cast("f32"), **_WIDEN)
-_row("cast.i64", "*", "i64", _cast("i64"), f="call {r} @llvm.fptosi.sat.{rs}.{s}({t} {0})", i="or {t} {0}, {zero}",
-     b="zext {t} {0} to {r}")
-_row("cast.bool", "*", "bool", _cast("bool"), f="fcmp une {t} {0}, {zero}", i="icmp ne {t} {0}, {zero}", b="or {t} {0}, {zero}")
+_row(
+    "cast.i64",
+    "*",
+    "i64",
+    _cast("i64"),
+    f="call {r} @llvm.fptosi.sat.{rs}.{s}({t} {0})",
+    i="or {t} {0}, {zero}",
+    b="zext {t} {0} to {r}",
+)
+_row(
+    "cast.bool",
+    "*",
+    "bool",
+    _cast("bool"),
+    f="fcmp une {t} {0}, {zero}",
+    i="icmp ne {t} {0}, {zero}",
+    b="or {t} {0}, {zero}",
+)
 
 
 # ---- mathematics
 
+
 def _special(name: str) -> Callable[..., Array]:
-    return lambda *args: getattr(importlib.import_module("scipy.special"), name)(*args)
+    def function(*args: Array) -> Array:
+        return getattr(importlib.import_module("scipy.special"), name)(*args)
+
+    return function
 
 
 def _integer_power(x: Array, k: Array) -> Array:
@@ -219,30 +340,83 @@ def _integer_power(x: Array, k: Array) -> Array:
 
 
 MATHEMATICS: dict[str, tuple[int, Callable[..., Array]]] = {
-    "exp": (1, np.exp), "expm1": (1, np.expm1), "exp2": (1, np.exp2),
-    "log": (1, np.log), "log1p": (1, np.log1p), "log2": (1, np.log2), "log10": (1, np.log10),
-    "sin": (1, np.sin), "cos": (1, np.cos), "tan": (1, np.tan),
-    "asin": (1, np.arcsin), "acos": (1, np.arccos), "atan": (1, np.arctan), "atan2": (2, np.arctan2),
-    "sinh": (1, np.sinh), "cosh": (1, np.cosh), "tanh": (1, np.tanh),
-    "asinh": (1, np.arcsinh), "acosh": (1, np.arccosh), "atanh": (1, np.arctanh),
-    "sigmoid": (1, _special("expit")), "softplus": (1, lambda x: np.logaddexp(x, np.zeros((), np.asarray(x).dtype))),
-    "logsigmoid": (1, _special("log_expit")), "logaddexp": (2, np.logaddexp),
-    "erf": (1, _special("erf")), "erfc": (1, _special("erfc")), "gammaln": (1, _special("gammaln")),
-    "pow": (2, np.power), "cbrt": (1, np.cbrt), "hypot": (2, np.hypot),
+    "exp": (1, np.exp),
+    "expm1": (1, np.expm1),
+    "exp2": (1, np.exp2),
+    "log": (1, np.log),
+    "log1p": (1, np.log1p),
+    "log2": (1, np.log2),
+    "log10": (1, np.log10),
+    "sin": (1, np.sin),
+    "cos": (1, np.cos),
+    "tan": (1, np.tan),
+    "asin": (1, np.arcsin),
+    "acos": (1, np.arccos),
+    "atan": (1, np.arctan),
+    "atan2": (2, np.arctan2),
+    "sinh": (1, np.sinh),
+    "cosh": (1, np.cosh),
+    "tanh": (1, np.tanh),
+    "asinh": (1, np.arcsinh),
+    "acosh": (1, np.arccosh),
+    "atanh": (1, np.arctanh),
+    "sigmoid": (1, _special("expit")),
+    "softplus": (1, lambda x: np.logaddexp(x, np.zeros((), np.asarray(x).dtype))),
+    "logsigmoid": (1, _special("log_expit")),
+    "logaddexp": (2, np.logaddexp),
+    "erf": (1, _special("erf")),
+    "erfc": (1, _special("erfc")),
+    "gammaln": (1, _special("gammaln")),
+    "pow": (2, np.power),
+    "cbrt": (1, np.cbrt),
+    "hypot": (2, np.hypot),
 }
 for _name, (_arity, _function) in MATHEMATICS.items():
     _row(_name, "T" * _arity, "T", _function, f=VectorMath(_name))
-_row("pow", "TT", "T", lambda x, k: np.power(x, k) if np.asarray(x).dtype.kind == "f" else _integer_power(x, k),
-     f=VectorMath("pow"), i=VectorMath("ipow"))
+_row(
+    "pow",
+    "TT",
+    "T",
+    lambda x, k: np.power(x, k) if np.asarray(x).dtype.kind == "f" else _integer_power(x, k),
+    f=VectorMath("pow"),
+    i=VectorMath("ipow"),
+)
 
 for _name, _symbol, _arity in (
-        ("digamma", "__pyx_fuse_1psi", 1), ("erfinv", "__pyx_fuse_0erfinv", 1), ("erfcinv", "erfcinv", 1),
-        ("erfcx", "__pyx_fuse_1erfcx", 1), ("i0", "i0", 1), ("i1", "i1", 1), ("i0e", "i0e", 1), ("i1e", "i1e", 1),
-        ("j0", "j0", 1), ("j1", "j1", 1), ("y0", "y0", 1), ("y1", "y1", 1), ("jv", "__pyx_fuse_1jv", 2),
-        ("yv", "__pyx_fuse_1yv", 2), ("iv", "__pyx_fuse_1iv", 2), ("ive", "__pyx_fuse_1ive", 2),
-        ("gamma", "__pyx_fuse_1gamma", 1), ("beta", "beta", 2), ("betaln", "betaln", 2), ("gammainc", "gammainc", 2),
-        ("gammaincc", "gammaincc", 2), ("ndtr", "__pyx_fuse_1ndtr", 1), ("log_ndtr", "__pyx_fuse_1log_ndtr", 1),
-        ("ndtri", "ndtri", 1), ("logit", "__pyx_fuse_0logit", 1), ("xlogy", "__pyx_fuse_1xlogy", 2),
-        ("xlog1py", "__pyx_fuse_1xlog1py", 2), ("entr", "entr", 1), ("rel_entr", "rel_entr", 2)):
-    _row(_name, "T" * _arity, "T", _special("psi" if _name == "digamma" else _name),
-         f=Extern("scipy.special.cython_special", _symbol, _arity))
+    ("digamma", "__pyx_fuse_1psi", 1),
+    ("erfinv", "__pyx_fuse_0erfinv", 1),
+    ("erfcinv", "erfcinv", 1),
+    ("erfcx", "__pyx_fuse_1erfcx", 1),
+    ("i0", "i0", 1),
+    ("i1", "i1", 1),
+    ("i0e", "i0e", 1),
+    ("i1e", "i1e", 1),
+    ("j0", "j0", 1),
+    ("j1", "j1", 1),
+    ("y0", "y0", 1),
+    ("y1", "y1", 1),
+    ("jv", "__pyx_fuse_1jv", 2),
+    ("yv", "__pyx_fuse_1yv", 2),
+    ("iv", "__pyx_fuse_1iv", 2),
+    ("ive", "__pyx_fuse_1ive", 2),
+    ("gamma", "__pyx_fuse_1gamma", 1),
+    ("beta", "beta", 2),
+    ("betaln", "betaln", 2),
+    ("gammainc", "gammainc", 2),
+    ("gammaincc", "gammaincc", 2),
+    ("ndtr", "__pyx_fuse_1ndtr", 1),
+    ("log_ndtr", "__pyx_fuse_1log_ndtr", 1),
+    ("ndtri", "ndtri", 1),
+    ("logit", "__pyx_fuse_0logit", 1),
+    ("xlogy", "__pyx_fuse_1xlogy", 2),
+    ("xlog1py", "__pyx_fuse_1xlog1py", 2),
+    ("entr", "entr", 1),
+    ("rel_entr", "rel_entr", 2),
+):
+    _row(
+        _name,
+        "T" * _arity,
+        "T",
+        _special("psi" if _name == "digamma" else _name),
+        f=Extern("scipy.special.cython_special", _symbol, _arity),
+    )

@@ -1,8 +1,8 @@
 """From a program to loops: what runs in which order, in which nests, and what is in memory.
 
-Runs of assignments between loops and extern routines are scheduled together: their axes are aligned, they are fused into groups,
-each group becomes a nest.  A `Loop` becomes a `Repeat` whose carried arrays stand in the memory of its results; slices and stacks
-are views of the outer arrays at the current step.
+Runs of assignments between loops and extern routines are scheduled together: their axes are aligned, they are fused
+into groups, each group becomes a nest.  A `Loop` becomes a `Repeat` whose carried arrays stand in the memory of its
+results; slices and stacks are views of the outer arrays at the current step.
 """
 
 from __future__ import annotations
@@ -23,16 +23,24 @@ from .types import ArrayType, Dim, named, names
 
 
 def schedule(program: Program, vector_bytes: int, hint: Mapping[str, int] | None = None) -> Schedule:
-    """The loops that compute `program` on a machine with vector registers of `vector_bytes`; `hint` are likely sizes."""
+    """The loops that compute `program` with vector registers of `vector_bytes`; `hint` are likely sizes."""
     scheduler = _Scheduler(vector_bytes, hint or {})
     scope = _Scope(dict(program.inputs), {})
     for name, type_ in program.inputs:
         scheduler.arrays[name] = type_
     actions = scheduler.statements(program.statements, scope, set(program.outputs))
     computed = [scope.places[name][0] if name in scope.places else name for name in program.outputs]
-    return Schedule(scheduler.arrays, scheduler.shadows, tuple(name for name, _ in program.inputs), tuple(computed),
-                    _size_names(program) + tuple(scheduler.tile_sizes), tuple(scheduler.nests), tuple(actions),
-                    tuple(scheduler.routines))
+    return Schedule(
+        scheduler.arrays,
+        scheduler.shadows,
+        tuple(name for name, _ in program.inputs),
+        tuple(computed),
+        _size_names(program),
+        _size_names(program) + tuple(scheduler.tile_sizes),
+        tuple(scheduler.nests),
+        tuple(actions),
+        tuple(scheduler.routines),
+    )
 
 
 def _size_names(program: Program) -> tuple[str, ...]:
@@ -60,7 +68,7 @@ class _Scheduler:
         self.vector_bytes, self.hint = vector_bytes, hint
         self.arrays: dict[str, ArrayType] = {}
         self.nests: list[Nest] = []
-        self.routines: list[tuple[str, tuple[object, ...]]] = []
+        self.routines: list[Routine] = []
         self.repeats = self.streams = 0
         self.shadows: dict[str, ArrayType] = {}
         self.tile_sizes: list[str] = []
@@ -89,7 +97,9 @@ class _Scheduler:
             else:
                 actions += self.segment(segment, scope, later[k])
                 segment = []
-                actions += self.extern(statement, scope) if isinstance(statement, Extern) else self.loop(statement, scope)
+                actions += (
+                    self.extern(statement, scope) if isinstance(statement, Extern) else self.loop(statement, scope)
+                )
         return actions + self.segment(segment, scope, needed)
 
     def segment(self, statements: list[Assign], scope: _Scope, needed: set[str]) -> list[Action]:
@@ -103,20 +113,26 @@ class _Scheduler:
         found, whole = stages(aligned, axis)
         actions: list[Action] = []
         for k, stage in enumerate(found):
-            later = needed | whole | all_reads([s for other in found[k + 1 :] for s in (*other.before, *other.streamed)])
+            later = (
+                needed | whole | all_reads([s for other in found[k + 1 :] for s in (*other.before, *other.streamed)])
+            )
             actions += self.plain(stage.before, scope, unrolled, later | all_reads(stage.streamed))
             if stage.streamed:
                 actions += self.stream(stage.streamed, axis, scope, unrolled, later)
         return actions
 
-    def plain(self, statements: list[Assign], scope: _Scope, unrolled: frozenset[str], needed: set[str]) -> list[Action]:
+    def plain(
+        self, statements: list[Assign], scope: _Scope, unrolled: frozenset[str], needed: set[str]
+    ) -> list[Action]:
         """One nest after the other."""
         products = self.products(statements, scope, unrolled)
         groups = fuse(statements, unrolled, products)
         stored = _stored(groups, needed)
         for statement in statements:
             self.give_place(statement, statement.type, scope, stored)
-        context = Context(scope.types, self.arrays, scope.places, unrolled, self.vector_bytes, stored, products=products)
+        context = Context(
+            scope.types, self.arrays, scope.places, unrolled, self.vector_bytes, stored, products=products
+        )
         actions: list[Action] = []
         for group in groups:
             actions.append(self.nest(group, context))
@@ -149,12 +165,14 @@ class _Scheduler:
         if statement.target not in scope.places and (statement.target in stored or statement.at is not None):
             scope.places[statement.target] = self.allocate(statement.target, type_), ()
 
-    def stream(self, statements: list[Assign], axis: str, scope: _Scope, unrolled: frozenset[str], needed: set[str]) -> list[Action]:
+    def stream(
+        self, statements: list[Assign], axis: str, scope: _Scope, unrolled: frozenset[str], needed: set[str]
+    ) -> list[Action]:
         """A pass over `axis`; `needed` are the names that are read after it."""
         self.streams += 1
         label = f"{axis}.{self.streams}"
         start, stop, tile = (named(f"{label}.{part}") for part in ("start", "stop", "tile"))
-        self.tile_sizes += [f"{label}.tile", f"{label}.leaf"]
+        self.tile_sizes += [f"{label}.{part}" for part in ("tile", "leaf", "leaves", "threads")]
         products = self.products(statements, scope, unrolled)
         products = {n: p if p.inner == axis else replace(p, symmetric=False) for n, p in products.items()}
         groups = fuse(statements, unrolled, products)
@@ -170,14 +188,37 @@ class _Scheduler:
             rows.update(self.along(statement, axis, stored, scope))
         partial = tuple(s.target for s in statements if position(s, axis) is None)
         length = next(own.size for s in statements for own in all_axes(s) if own.name == axis)
-        context = Context(scope.types, self.arrays, scope.places, unrolled, self.vector_bytes, stored, {axis: (start, stop)},
-                          shifted, frozenset(partial), products)
+        context = Context(
+            scope.types,
+            self.arrays,
+            scope.places,
+            unrolled,
+            self.vector_bytes,
+            stored,
+            {axis: (start, stop)},
+            shifted,
+            frozenset(partial),
+            products,
+        )
         begin, combine = self.partial_results([s for s in statements if s.target in partial], scope)
         body = tuple(self.nest(group, context) for group in groups)
         places = tuple(scope.places[name][0] for name in partial)
         after = self.mirrored(products, scope)
-        return [Stream(label, axis, length, body, begin, combine, places, tuple(rows.values()),
-                       TILE_OF_PRODUCTS if products else TILE), *after]
+        return [
+            Stream(
+                label,
+                axis,
+                length,
+                body,
+                begin,
+                combine,
+                places,
+                tuple(scope.places[name][0] for name in shifted if name in scope.places),
+                tuple(rows.values()),
+                TILE_OF_PRODUCTS if products else TILE,
+            ),
+            *after,
+        ]
 
     def along(self, statement: Assign, axis: str, stored: frozenset[str], scope: _Scope) -> dict[str, ArrayType]:
         """One row of each array in memory that a statement reads or writes along `axis`."""
@@ -210,7 +251,9 @@ class _Scheduler:
         names_ = f"{len(self.nests)}.begin", f"{len(self.nests) + 1}.combine"
         aligned = align(combined, inner.types)
         unrolled = unrolled_axes(aligned)
-        context = Context(inner.types, self.arrays, inner.places, unrolled, self.vector_bytes, frozenset(s.target for s in aligned))
+        context = Context(
+            inner.types, self.arrays, inner.places, unrolled, self.vector_bytes, frozenset(s.target for s in aligned)
+        )
         steps = [step for group in fuse(aligned, unrolled) for step in build_nest("", group, context).body]
         self.nests += [Nest(names_[0], tuple(fills)), Nest(names_[1], tuple(steps))]
         return names_
@@ -226,7 +269,9 @@ class _Scheduler:
         type_ = scope.types[source]
         axes = tuple(Axis(f"i{k}", size) for k, size in enumerate(type_.shape))
         inner.places[""] = target
-        return self.segment([Assign("", type_, axes, Load(source, tuple(AxisValue(axis.name) for axis in axes)))], inner, {""})
+        return self.segment(
+            [Assign("", type_, axes, Load(source, tuple(AxisValue(axis.name) for axis in axes)))], inner, {""}
+        )
 
     def whole(self, name: str, scope: _Scope) -> tuple[list[Action], str]:
         """The array that holds `name` from its first element on, and what must be done to have it."""
@@ -252,8 +297,9 @@ class _Scheduler:
             scope.places[name] = targets[-1], ()
             if place is not None:
                 after += self.copy(name, place, scope)
-        self.routines.append((statement.function, statement.params))
-        return [*actions, Routine(len(self.routines) - 1, tuple(inputs), tuple(targets)), *after]
+        number = len(self.routines)
+        self.routines.append(Routine(number, statement.function, statement.params, tuple(inputs), tuple(targets)))
+        return [*actions, self.routines[-1], *after]
 
     # ---- loops
 
@@ -296,7 +342,7 @@ class _Scheduler:
         return actions + self.advance(loop, inner)
 
     def advance(self, loop: Loop, inner: _Scope) -> list[Action]:
-        """Puts the next values in the place of the carried ones; those that are themselves carried are first set aside."""
+        """Puts the next values in the place of the carried ones; those that are carried too are set aside."""
         carried = {name for name, _, _ in loop.carried}
         actions: list[Action] = []
         for name, after in zip((name for name, _, _ in loop.carried), loop.next, strict=True):

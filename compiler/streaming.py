@@ -1,8 +1,8 @@
 """Which long axis is cut into tiles, and which statements run in the same pass over it.
 
-Statements that carry the streamed axis run tile by tile; what they pass to one another in the same iteration exists only for the
-length of a tile.  A statement that needs a finished reduction over the axis, or other elements than its own, waits for the next
-stage; statements without the axis run between the passes.
+Statements that carry the streamed axis run tile by tile; what they pass to one another in the same iteration exists
+only for the length of a tile.  A statement that needs a finished reduction over the axis, or other elements than its
+own, waits for the next stage; statements without the axis run between the passes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from .index import Assign, AxisValue, Load, Reduce
 from .loops import Schedule, Stream
 from .types import DTYPES, ArrayType, Dim, Size, evaluate, names, product
 
+PARALLEL_BYTES = 2**20
+"""Data of which a pass is cut up for threads: reading it takes as long as waking them."""
 TYPICAL, LONG = 100, 10_000
 TILE, TILE_OF_PRODUCTS = 32, 256
 """Least rows of a tile; matrix products lose less by leaving the cache than by being thin."""
@@ -30,10 +32,16 @@ class Stage:
     streamed: list[Assign]
 
 
-def streamed_axis(statements: Sequence[Assign], unrolled: frozenset[str], arrays: Mapping[str, ArrayType],
-                  hint: Mapping[str, int], needed: Container[str]) -> str | None:
-    """The loop that leaves the least to move to and from memory if it is long; sizes of which `hint` says nothing count as 100
-    then, and its own as 10 000.  `needed` are the targets that are read afterwards."""
+def streamed_axis(
+    statements: Sequence[Assign],
+    unrolled: frozenset[str],
+    arrays: Mapping[str, ArrayType],
+    hint: Mapping[str, int],
+    needed: Container[str],
+) -> str | None:
+    """The loop that leaves the least to move to and from memory if it is long; sizes of which `hint` says nothing
+    count as 100 then, and its own as 10 000.  `needed` are the targets that are read afterwards.
+    """
     candidates: dict[str, Dim] = {}
     for statement in statements:
         sizes = {axis.name: axis.size for axis in all_axes(statement)}
@@ -42,12 +50,22 @@ def streamed_axis(statements: Sequence[Assign], unrolled: frozenset[str], arrays
             for part, size in zip(load.index, arrays[load.array].shape, strict=True):
                 if isinstance(part, AxisValue) and sizes.get(part.name) == size and isinstance(size, Size):
                     candidates[part.name] = size
-    return min((axis for axis in candidates if axis not in unrolled), default=None,
-               key=lambda axis: _traffic(statements, axis, arrays, dict.fromkeys(names(candidates[axis]), LONG) | hint, needed))
+    return min(
+        (axis for axis in candidates if axis not in unrolled),
+        default=None,
+        key=lambda axis: _traffic(
+            statements, axis, arrays, {**dict.fromkeys(names(candidates[axis]), LONG), **hint}, needed
+        ),
+    )
 
 
-def _traffic(statements: Sequence[Assign], axis: str, arrays: Mapping[str, ArrayType], likely: Mapping[str, int],
-             needed: Container[str]) -> float:
+def _traffic(
+    statements: Sequence[Assign],
+    axis: str,
+    arrays: Mapping[str, ArrayType],
+    likely: Mapping[str, int],
+    needed: Container[str],
+) -> float:
     """The elements that cross the memory bus when `axis` is streamed: every pass reads its arrays again."""
     found, whole = stages(statements, axis)
     total = 0.0
@@ -70,7 +88,9 @@ def _elements(type_: ArrayType, likely: Mapping[str, int]) -> float:
 
 def carries(statement: Assign, axis: str) -> bool:
     """Whether a pass over `axis` can run the statement tile by tile; a scatter must combine what it writes."""
-    return any(own.name == axis for own in all_axes(statement)) and (statement.at is None or statement.accumulate is not None)
+    return any(own.name == axis for own in all_axes(statement)) and (
+        statement.at is None or statement.accumulate is not None
+    )
 
 
 def position(statement: Assign, axis: str) -> int | None:
@@ -82,7 +102,13 @@ def position(statement: Assign, axis: str) -> int | None:
 
 def collects(statement: Assign) -> str | None:
     """The operation that combines what the tiles give to a statement whose target does not keep the streamed axis."""
-    return statement.accumulate if statement.at is not None else statement.value.op if isinstance(statement.value, Reduce) else None
+    return (
+        statement.accumulate
+        if statement.at is not None
+        else statement.value.op
+        if isinstance(statement.value, Reduce)
+        else None
+    )
 
 
 def stages(statements: Sequence[Assign], axis: str) -> tuple[list[Stage], frozenset[str]]:
@@ -120,7 +146,7 @@ def stages(statements: Sequence[Assign], axis: str) -> tuple[list[Stage], frozen
     return found, frozenset(whole)
 
 
-def plan_streams(schedule: Schedule, numbers: Mapping[str, int]) -> tuple[dict[str, int], int]:
+def plan_streams(schedule: Schedule, numbers: Mapping[str, int], threads: int) -> tuple[dict[str, int], int]:
     """`numbers` with the sizes of tiles and leaves added, and the bytes of scratch memory for partial results."""
     known, scratch = dict(numbers), 0
     for action in schedule.actions:
@@ -130,8 +156,11 @@ def plan_streams(schedule: Schedule, numbers: Mapping[str, int]) -> tuple[dict[s
             partial = sum(_bytes(schedule.arrays[name], known) + 64 for name in action.partial)
             tile = tile_rows(row, length, action.least, second_level_cache())
             leaf = leaf_rows(tile, row, partial)
-            known[f"{action.name}.tile"], known[f"{action.name}.leaf"] = tile, leaf
-            depth = (-(-length // leaf)).bit_length()
+            leaves = -(-length // leaf)
+            many = threads if leaves > 1 and length * row >= PARALLEL_BYTES else 1
+            known |= {f"{action.name}.tile": tile, f"{action.name}.leaf": leaf}
+            known |= {f"{action.name}.leaves": leaves, f"{action.name}.threads": many}
+            depth = leaves.bit_length() + 1
             scratch = max(scratch, depth * (partial + 8 * len(schedule.arrays) + 64))
     return known, scratch
 
@@ -147,8 +176,9 @@ def tile_rows(row_bytes: int, length: int, least: int, cache: int) -> int:
 
 
 def leaf_rows(rows: int, row_bytes: int, partial_bytes: int) -> int:
-    """Rows that are summed one tile after the other before pairwise summation begins: enough that combining partial results
-    costs little beside reading the data."""
+    """Rows that are summed one tile after the other before pairwise summation begins: enough that combining partial
+    results costs little beside reading the data.
+    """
     return rows * max(1, -(-16 * partial_bytes // max(1, rows * row_bytes)))
 
 

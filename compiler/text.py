@@ -12,8 +12,8 @@
       end
       return s, last
 
-A bare name is the value of an axis, ``h[]`` an element of a scalar, ``size(m*n)`` the number of a size; a constant is f64
-with a point or exponent, i64 without, ``1.5:f32`` when f32.
+A bare name is the value of an axis, ``h[]`` an element of a scalar, ``size(m*n)`` the number of a size; a constant is
+f64 with a point or exponent, i64 without, ``1.5:f32`` when f32.
 """
 
 from __future__ import annotations

@@ -122,9 +122,8 @@ def _power(atom: Atom, power: int) -> str:
 
 
 def _factor(size: Dim) -> str:
-    simple = isinstance(size, int) or (len(size.terms) == 1 and size.terms[0] == (((next(iter(names(size)), "")), 1), 1))
     text = str(size)
-    return text if simple or text.isidentifier() else f"({text})"
+    return text if isinstance(size, int) or text.isidentifier() else f"({text})"
 
 
 def _terms(size: Dim) -> tuple[tuple[Monomial, int], ...]:

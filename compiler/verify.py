@@ -1,8 +1,8 @@
 """What every pass may assume of a program and must preserve.
 
-Names are defined once and before they are read; every operand has the type its instruction wants; a load has one i64 index
-per axis; axes of one statement have different names; a loop's parts fit together.  Whether an index is within its
-size is known only at run time and checked there.
+Names are defined once and before they are read; every operand has the type its instruction wants; a load has one i64
+index per axis; axes of one statement have different names; a loop's parts fit together.  Whether an index is within
+its size is known only at run time and checked there.
 """
 
 from __future__ import annotations
@@ -121,7 +121,11 @@ def _assign(statement: Assign, types: Types) -> None:
 
 
 def _reducible(op: str, dtype: str) -> None:
-    if op not in REDUCTIONS or op in ("add", "mul") and kind(dtype) == "b" or op in ("and", "or") and kind(dtype) == "f":
+    if (
+        op not in REDUCTIONS
+        or (op in ("add", "mul") and kind(dtype) == "b")
+        or (op in ("and", "or") and kind(dtype) == "f")
+    ):
         raise InvalidProgram(f"there is no reduction {op} of {dtype}")
 
 
@@ -141,7 +145,9 @@ def _loop(loop: Loop, types: Types) -> None:
         _define(inner, name, type_)
     for name, array in loop.sliced:
         if _defined(types, array, "a loop") != ArrayType(inner[name].dtype, (loop.length, *inner[name].shape)):
-            raise InvalidProgram(f"{name}: {inner[name]} is no slice of {array}: {types[array]} over {loop.length} steps")
+            raise InvalidProgram(
+                f"{name}: {inner[name]} is no slice of {array}: {types[array]} over {loop.length} steps"
+            )
     _statements(loop.body.statements, inner)
     if len(loop.next) != len(loop.carried) or (loop.condition is not None and loop.stacked):
         raise InvalidProgram("a loop needs one next value for each carried one, and cannot stack under a condition")

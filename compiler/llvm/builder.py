@@ -1,7 +1,7 @@
 """LLVM IR as text: types, values of several instances, and the lines of one function.
 
-An operand of the kernel's code is a `Value`: a scalar or a vector (`lanes` > 1), once for each combination of the copies of
-unrolled axes that it depends on.  The text is written directly because objects cost ten times as much.
+An operand of the kernel's code is a `Value`: a scalar or a vector (`lanes` > 1), once for each combination of the
+copies of unrolled axes that it depends on.  The text is written directly because objects cost ten times as much.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ Coordinates = tuple[int, ...]
 
 
 class Value(NamedTuple):
-    """An operand: element type, lanes (1: a scalar), the unrolled axes it varies with, and its SSA name for each copy."""
+    """An operand: element type, lanes (1: a scalar), the unrolled axes it varies with, and its SSA name for each
+    copy.
+    """
 
     dtype: str
     lanes: int
@@ -65,10 +67,17 @@ def template(op: str, dtype: str, result: str, lanes: int) -> Template | VectorM
         return emission
     scalar = SCALAR[dtype]
     fields = {
-        "t": vector(scalar, lanes), "m": vector("i1", lanes), "s": suffix(dtype, lanes), "r": vector(SCALAR[result], lanes),
-        "rs": suffix(result, lanes), "zero": constant(0, dtype, lanes), "one": constant(1, dtype, lanes),
-        "minus": constant(-1, dtype, lanes), "all": constant(-1 if dtype == "i64" else 1, dtype, lanes),
-        "inf": constant(float("inf"), dtype, lanes) if kind(dtype) == "f" else "", "convert": "",
+        "t": vector(scalar, lanes),
+        "m": vector("i1", lanes),
+        "s": suffix(dtype, lanes),
+        "r": vector(SCALAR[result], lanes),
+        "rs": suffix(result, lanes),
+        "zero": constant(0, dtype, lanes),
+        "one": constant(1, dtype, lanes),
+        "minus": constant(-1, dtype, lanes),
+        "all": constant(-1 if dtype == "i64" else 1, dtype, lanes),
+        "inf": constant(float("inf"), dtype, lanes) if kind(dtype) == "f" else "",
+        "convert": "",
     }
     if kind(dtype) == "f":
         fields["convert"] = f"{'fpext' if dtype == 'f32' else 'fptrunc'} {fields['t']} {{0}} to {fields['r']}"
@@ -82,8 +91,8 @@ def template(op: str, dtype: str, result: str, lanes: int) -> Template | VectorM
 class Function:
     """The lines of one IR function under construction.
 
-    Lines at `entry` run once; `allocate` puts a mutable register there, which LLVM turns into an SSA value.  While `rare` is set
-    mathematics is called instead of inlined, which makes code that seldom runs small.
+    Lines at `entry` run once; `allocate` puts a mutable register there, which LLVM turns into an SSA value.  While
+    `rare` is set mathematics is called instead of inlined, which makes code that seldom runs small.
     """
 
     def __init__(self) -> None:
@@ -163,7 +172,9 @@ class Function:
         if self.rare:
             self.outlined.add((name, dtype, lanes))
             prefix = "out"
-        return self.emit(f"call {type_} @{prefix}.{name}.{dtype}.v{lanes}({', '.join(f'{type_} {arg}' for arg in args)})")
+        return self.emit(
+            f"call {type_} @{prefix}.{name}.{dtype}.v{lanes}({', '.join(f'{type_} {arg}' for arg in args)})"
+        )
 
     def _extern(self, row: Extern, dtype: str, lanes: int, args: list[str]) -> str:
         name = f"{row.module}.{row.symbol}"

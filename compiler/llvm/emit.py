@@ -1,7 +1,8 @@
 """Nests as LLVM functions.  It transcribes the loop language and decides nothing.
 
-Accumulators are allocated at the entry and left to LLVM's register promotion; a loop is tested before its first and after each
-iteration; the copies of a loop that do not fill its last step run in a second, plainer version of the body.
+Accumulators are allocated at the entry and left to LLVM's register promotion; a loop is tested before its first and
+after each iteration; the copies of a loop that do not fill its last step run in a second, plainer version of the
+body.
 """
 
 from __future__ import annotations
@@ -38,16 +39,22 @@ class NestEmitter(Expressions):
             before = self.emit("load i64, ptr %status")
             self.do(f"store i64 {self.emit(f'or i64 {before}, {flag}')}, ptr %status")
         lines = "\n".join([*self.entry, *self.lines])
-        return f"define internal void @nest.{self.nest.name}({self.parameters()}) #0 {{\nentry:\n{lines}\n  ret void\n}}"
+        return (
+            f"define internal void @nest.{self.nest.name}({self.parameters()}) #0 {{\nentry:\n{lines}\n  ret void\n}}"
+        )
 
     def parameters(self) -> str:
         arrays = [f"ptr noalias {'' if name in self.written else 'readonly '}%a.{name}" for name in self.used_arrays]
-        return ", ".join([*arrays, *(f"i64 %n.{name}" for name in self.used_numbers), *["ptr noalias %status"] * bool(self.status)])
+        return ", ".join(
+            [*arrays, *(f"i64 %n.{name}" for name in self.used_numbers), *["ptr noalias %status"] * bool(self.status)]
+        )
 
     def arguments(self) -> str:
         """The same list at the place of the call."""
         arrays = [f"ptr %a.{name}" for name in self.used_arrays]
-        return ", ".join([*arrays, *(f"i64 %n.{name}" for name in self.used_numbers), *["ptr %status"] * bool(self.status)])
+        return ", ".join(
+            [*arrays, *(f"i64 %n.{name}" for name in self.used_numbers), *["ptr %status"] * bool(self.status)]
+        )
 
     def steps_of(self, body: tuple[Step, ...]) -> None:
         for step in body:
@@ -161,7 +168,18 @@ class NestEmitter(Expressions):
 
         def call(rows: str, columns: str, places: list[str]) -> None:
             sizes = [self.integer(size) for size in (columns, rows, k)]
-            arguments = [*flags, *sizes, factors[0], places[0], leading[0], places[1], leading[1], factors[1], places[2], leading[2]]
+            arguments = [
+                *flags,
+                *sizes,
+                factors[0],
+                places[0],
+                leading[0],
+                places[1],
+                leading[1],
+                factors[1],
+                places[2],
+                leading[2],
+            ]
             self.do(f'call void @"{name}"({", ".join(f"ptr {x}" for x in arguments)})')
 
         if step.symmetric:
@@ -169,7 +187,9 @@ class NestEmitter(Expressions):
         else:
             call(m, n, places)
 
-    def panels(self, step: Product, right: Matrix, n: str, places: list[str], call: Callable[[str, str, list[str]], None]) -> None:
+    def panels(
+        self, step: Product, right: Matrix, n: str, places: list[str], call: Callable[[str, str, list[str]], None]
+    ) -> None:
         """Panels of columns, each down to the diagonal only."""
         eighth = self.emit(f"lshr i64 {n}, 3")
         rounded = self.emit(f"and i64 {self.emit(f'add i64 {eighth}, 7')}, -8")
@@ -184,8 +204,11 @@ class NestEmitter(Expressions):
         last = self.emit(f"call i64 @llvm.smin.i64(i64 {after}, i64 {n})")
         columns = self.emit(f"sub i64 {last}, {first}")
         jump = self.emit(f"mul i64 {first}, {self.size(right.leading)}") if right.transposed else first
-        here = [self.emit(f"getelementptr {scalar}, ptr {places[0]}, i64 {jump}"), places[1],
-                self.emit(f"getelementptr {scalar}, ptr {places[2]}, i64 {first}")]
+        here = [
+            self.emit(f"getelementptr {scalar}, ptr {places[0]}, i64 {jump}"),
+            places[1],
+            self.emit(f"getelementptr {scalar}, ptr {places[2]}, i64 {first}"),
+        ]
         call(last, columns, here)
         self.do(f"store i64 {after}, ptr {counter}")
         more = self.emit(f"icmp slt i64 {after}, {n}")
@@ -276,14 +299,16 @@ class NestEmitter(Expressions):
         at = start
         if trip is None or trip >= full:
             at = self.version(step, start, stop, full, step.copies, "" if trip != full else start)
-        if trip is not None and trip % full == 0 or full == 1:
+        if (trip is not None and trip % full == 0) or full == 1:
             return
         if step.lanes == 1:
             self.version(step, at, stop, 1, 1, "")
         else:
             self.version(step, at, stop, step.lanes, 1, "", masked=True)
 
-    def version(self, step: For, start: str, stop: str, width: int, copies: int, once: str, masked: bool = False) -> str:
+    def version(
+        self, step: For, start: str, stop: str, width: int, copies: int, once: str, masked: bool = False
+    ) -> str:
         """One loop of `width` iterations a step; returns where it ended.  `once` is the start of a single step."""
         slack = 1 if masked else width
         self.open()
@@ -358,5 +383,3 @@ def _written(body: tuple[Step, ...]) -> set[str]:
         elif isinstance(step, For):
             pending += step.body
     return found
-
-

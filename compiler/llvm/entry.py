@@ -13,6 +13,7 @@ from .expressions import Expressions
 
 ENTRY = "kernel"
 STREAM = "stream."
+COMBINE = "combine."
 
 
 class _Caller(Expressions):
@@ -33,17 +34,24 @@ class _Caller(Expressions):
         lines = []
         for k, name in enumerate(self.arrays):
             if name in self.used_arrays:
-                lines += [f"  %p.{name} = getelementptr ptr, ptr %arrays, i64 {k}", f"  %a.{name} = load ptr, ptr %p.{name}"]
+                lines += [
+                    f"  %p.{name} = getelementptr ptr, ptr %arrays, i64 {k}",
+                    f"  %a.{name} = load ptr, ptr %p.{name}",
+                ]
         for k, name in enumerate(self.schedule.sizes):
             if name in self.used_numbers:
-                lines += [f"  %q.{name} = getelementptr i64, ptr %sizes, i64 {k}", f"  %n.{name} = load i64, ptr %q.{name}"]
+                lines += [
+                    f"  %q.{name} = getelementptr i64, ptr %sizes, i64 {k}",
+                    f"  %n.{name} = load i64, ptr %q.{name}",
+                ]
         return [*lines, "  %status = alloca i64", "  store i64 0, ptr %status"]
 
 
 class StreamEmitter(_Caller):
     """``i64 stream.NAME(ptr arrays, ptr sizes, i64 lo, i64 hi, ptr scratch)`` runs the leaves lo <= k < hi.
 
-    The results of the left half are in the arrays of the table, those of the right half in scratch memory until they are combined.
+    The results of the left half are in the arrays of the table, those of the right half in scratch memory until they
+    are combined.
     """
 
     def __init__(self, schedule: Schedule, nests: Mapping[str, NestEmitter], stream: Stream) -> None:
@@ -112,19 +120,42 @@ class StreamEmitter(_Caller):
         return self.emit(f"and i64 {self.emit(f'add i64 {total}, 63')}, -64")
 
 
+class CombineEmitter(_Caller):
+    """``i64 combine.NAME(ptr arrays, ptr sizes, ptr right)`` adds the partial results of the table `right` to the
+    others.
+    """
+
+    def __init__(self, schedule: Schedule, nests: Mapping[str, NestEmitter], stream: Stream) -> None:
+        super().__init__(schedule, nests)
+        self.stream = stream
+
+    def text(self) -> str:
+        order = list(self.arrays)
+        for array in self.stream.partial:
+            slot = self.emit(f"getelementptr ptr, ptr %right, i64 {order.index(array)}")
+            self.do(f"%a.{array}.right = load ptr, ptr {slot}")
+        if self.stream.combine:
+            self.run(self.stream.combine)
+        lines = "\n".join([*self.unpacked(), *self.entry, *self.lines])
+        head = f"define i64 @{COMBINE}{self.stream.name}(ptr %arrays, ptr %sizes, ptr %right) #0"
+        return f"{head} {{\nentry:\n{lines}\n  ret i64 0\n}}"
+
+
 class EntryEmitter(_Caller):
     """The function that runs the actions of a schedule."""
 
     def __init__(self, schedule: Schedule, nests: Mapping[str, NestEmitter]) -> None:
         super().__init__(schedule, nests)
         self.labels = 0
+        self.streams = 0
         self.stops: list[str] = []
 
     def text(self) -> str:
         self.actions(self.schedule.actions)
         self.do(f"ret i64 {self.emit('load i64, ptr %status')}")
         lines = "\n".join([*self.unpacked(), *self.entry, *self.lines])
-        return f"define i64 @{ENTRY}(ptr %arrays, ptr %sizes, ptr %callback) #0 {{\nentry:\n{lines}\nfailed:\n  ret i64 2\n}}"
+        head = f"define i64 @{ENTRY}(ptr %arrays, ptr %sizes, ptr %callback) #0"
+        return f"{head} {{\nentry:\n{lines}\nfailed:\n  ret i64 2\n}}"
 
     def actions(self, actions: tuple[Action, ...]) -> None:
         for action in actions:
@@ -150,12 +181,25 @@ class EntryEmitter(_Caller):
         self.label(f"done{self.labels}")
 
     def stream(self, action: Stream) -> None:
-        length, leaf = self.size(action.length), self.number(f"{action.name}.leaf")
-        ahead = self.emit(f"add i64 {length}, {self.emit(f'sub i64 {leaf}, 1')}")
-        leaves = self.emit(f"sdiv i64 {ahead}, {leaf}")
+        """Runs the pass here, or has it run on several threads."""
+        leaves, threads = self.number(f"{action.name}.leaves"), self.number(f"{action.name}.threads")
+        self.labels += 1
+        k = self.labels
+        number = -1 - self.streams
+        self.streams += 1
+        several = self.emit(f"icmp sgt i64 {threads}, 1")
+        self.do(f"br i1 {several}, label %many{k}, label %one{k}")
+        self.label(f"many{k}")
+        shared = self.emit(f"call i64 %callback(i64 {number}, ptr %arrays, ptr %sizes)")
+        bad = self.emit(f"icmp eq i64 {shared}, 2")
+        self.do(f"br i1 {bad}, label %failed, label %both{k}")
+        self.label(f"one{k}")
         slot = self.emit(f"getelementptr ptr, ptr %arrays, i64 {len(self.arrays)}")
         arguments = f"ptr %arrays, ptr %sizes, i64 0, i64 {leaves}, ptr {self.emit(f'load ptr, ptr {slot}')}"
-        status = self.emit(f"call i64 @{STREAM}{action.name}({arguments})")
+        alone = self.emit(f"call i64 @{STREAM}{action.name}({arguments})")
+        self.do(f"br label %both{k}")
+        self.label(f"both{k}")
+        status = self.emit(f"phi i64 [ {shared}, %many{k} ], [ {alone}, %one{k} ]")
         old = self.emit("load i64, ptr %status")
         self.do(f"store i64 {self.emit(f'or i64 {old}, {status}')}, ptr %status")
 
@@ -186,5 +230,3 @@ class EntryEmitter(_Caller):
         self.do(f"store i64 {self.emit(f'add i64 {at}, 1')}, ptr {counter}")
         self.do(f"br label %test{k}")
         self.label(f"left{k}")
-
-

@@ -125,7 +125,9 @@ class Expressions(Function):
         axes = self.joined(*args)
         refs = {}
         for at in self.coordinates(axes):
-            refs[tuple(at.values())] = self.instruction(op, own, dtype, lanes, [self.wide(arg, at, lanes) for arg in args])
+            refs[tuple(at.values())] = self.instruction(
+                op, own, dtype, lanes, [self.wide(arg, at, lanes) for arg in args]
+            )
         return Value(dtype, lanes, axes, refs)
 
     def value(self, expr: Expr | Reduce) -> Value:
@@ -156,10 +158,10 @@ class Expressions(Function):
             case AxisValue(name):
                 return self.axis_levels.get(name, 0)
             case Load(array, index, checked):
-                if checked or array in self.written and array not in self.registers:
+                if checked or (array in self.written and array not in self.registers):
                     return None
                 return self.deepest(index, self.register_levels.get(array, 0))
-            case Call(op, args):
+            case Call(_, args):
                 return self.deepest(args, 0)
             case _:
                 return 0
@@ -185,7 +187,9 @@ class Expressions(Function):
                 return self.load(expr)
             case Call("where", (condition, yes, no)) if _checks(yes) or _checks(no):
                 c = self.value(condition)
-                return self.combine("where", c, self.where_selected(c, yes), self.where_selected(self.combine("not", c), no))
+                return self.combine(
+                    "where", c, self.where_selected(c, yes), self.where_selected(self.combine("not", c), no)
+                )
             case Call("mask", (condition, x)) if _checks(x):
                 c = self.value(condition)
                 return self.combine("mask", c, self.where_selected(c, x))
@@ -207,7 +211,9 @@ class Expressions(Function):
             return Value(I64, 1, (), {(): self.number(name)})
         base, count = self.positions[name], self.copies.get(name, 1)
         axes = (name,) if name in self.copies else ()
-        refs = {(k,) * len(axes): self.emit(f"add i64 {base}, {k * self.steps[name]}") if k else base for k in range(count)}
+        refs = {
+            (k,) * len(axes): self.emit(f"add i64 {base}, {k * self.steps[name]}") if k else base for k in range(count)
+        }
         scalar = Value(I64, 1, axes, refs)
         if name != self.vector_axis or self.first_lane:
             return scalar
@@ -275,7 +281,11 @@ class Expressions(Function):
         here = len(self.levels) - 1
         for k, part in enumerate(index):
             step = size_product(shape[k + 1 :])
-            term = part if step == 1 else Call("mul", (part, Const(step, I64) if isinstance(step, int) else SizeValue(step)))
+            term = (
+                part
+                if step == 1
+                else Call("mul", (part, Const(step, I64) if isinstance(step, int) else SizeValue(step)))
+            )
             level = self.level_of(term)
             terms.setdefault(here if level is None else level, []).append(term)
         pointer = Value("ptr", 1, (), {(): f"%a.{array}"})
@@ -372,13 +382,15 @@ class Expressions(Function):
             with self.before():
                 empty = self.allocate("i64", "0")
             pointer = self.emit(f"select i1 {mask}, ptr {pointer}, ptr {empty}")
-        if lanes == 1 or neighbours and mask is None:
+        if lanes == 1 or (neighbours and mask is None):
             ref = self.emit(f"load {type_}, ptr {pointer}, align {size}")
         else:
             kind, kept = ("load", "ptr") if neighbours else ("gather", f"<{lanes} x ptr>")
             name = f"@llvm.masked.{kind}.v{lanes}{suffix_of(scalar)}.{'p0' if neighbours else f'v{lanes}p0'}"
             chosen = mask if mask is not None else "splat (i1 true)"
-            ref = self.emit(f"call {type_} {name}({kept} {pointer}, i32 {size}, <{lanes} x i1> {chosen}, {type_} zeroinitializer)")
+            ref = self.emit(
+                f"call {type_} {name}({kept} {pointer}, i32 {size}, <{lanes} x i1> {chosen}, {type_} zeroinitializer)"
+            )
         return ref if dtype != "bool" else self.emit(f"icmp ne {type_} {ref}, {constant_zero(lanes)}")
 
     def write(self, dtype: str, neighbours: bool, lanes: int, pointer: str, ref: str, mask: str | None) -> None:
@@ -391,7 +403,7 @@ class Expressions(Function):
             with self.before():
                 unused = self.allocate("i64", "0")
             pointer = self.emit(f"select i1 {mask}, ptr {pointer}, ptr {unused}")
-        if lanes == 1 or neighbours and mask is None:
+        if lanes == 1 or (neighbours and mask is None):
             self.do(f"store {type_} {ref}, ptr {pointer}, align {size}")
             return
         kind, kept = ("store", "ptr") if neighbours else ("scatter", f"<{lanes} x ptr>")
@@ -434,5 +446,3 @@ def _folded(op: str, args: tuple[Value, ...]) -> Value | None:
         if op == "mul" and not x.axes and x.lanes == 1 and x.refs[()] == "0" and other.lanes == 1:
             return x
     return None
-
-

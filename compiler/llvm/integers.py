@@ -31,12 +31,16 @@ def power(lanes: int) -> str:
         return _SCALAR_POWER
     type_, lines, result = f"<{lanes} x i64>", [], "poison"
     for k in range(lanes):
-        lines += [f"  %x{k} = extractelement {type_} %x, i64 {k}", f"  %k{k} = extractelement {type_} %k, i64 {k}",
-                  f"  %r{k} = call i64 @vm.ipow.i64.v1(i64 %x{k}, i64 %k{k})",
-                  f"  %v{k} = insertelement {type_} {result}, i64 %r{k}, i64 {k}"]
+        lines += [
+            f"  %x{k} = extractelement {type_} %x, i64 {k}",
+            f"  %k{k} = extractelement {type_} %k, i64 {k}",
+            f"  %r{k} = call i64 @vm.ipow.i64.v1(i64 %x{k}, i64 %k{k})",
+            f"  %v{k} = insertelement {type_} {result}, i64 %r{k}, i64 {k}",
+        ]
         result = f"%v{k}"
     body = "\n".join([*lines, f"  ret {type_} {result}"])
-    return f"{_SCALAR_POWER}\n\ndefine internal {type_} @vm.ipow.i64.v{lanes}({type_} %x, {type_} %k) nounwind {{\n{body}\n}}"
+    head = f"define internal {type_} @vm.ipow.i64.v{lanes}({type_} %x, {type_} %k) nounwind"
+    return f"{_SCALAR_POWER}\n\n{head} {{\n{body}\n}}"
 
 
 INTEGER_FUNCTIONS = {"ipow": power}

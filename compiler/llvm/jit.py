@@ -1,7 +1,7 @@
 """From IR text to machine code in memory: targets, LLVM's passes, object code, and what keeps it alive.
 
-The optimiser inlines, promotes registers and cleans up, no more: loops are already vectorised and unrolled and their invariants
-outside, and a standard pipeline would take longer than everything else together.
+The optimiser inlines, promotes registers and cleans up, no more: loops are already vectorised and unrolled and their
+invariants outside, and a standard pipeline would take longer than everything else together.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def _machine(target: Target, level: int) -> llvm.TargetMachine:
     if target != host():
         _initialize_all()
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small")
+        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small"
+    )
 
 
 def _optimized(text: str, target: Target, level: int) -> llvm.ModuleRef:

@@ -2,9 +2,9 @@
 
     i64 entry(ptr arrays, ptr sizes, ptr callback)
 
-`arrays` are the pointers in the order of the schedule's arrays and one more to scratch memory for streams, `sizes` its sizes,
-`callback(number, arrays, sizes)` answers for extern routines.  The result is 0, 1 if an index was out of range, 2 if a routine
-failed.
+`arrays` are the pointers in the order of the schedule's arrays and one more to scratch memory for streams, `sizes`
+its sizes, `callback(number, arrays, sizes)` answers for extern routines.  The result is 0, 1 if an index was out of
+range, 2 if a routine failed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..loops import Schedule, Stream
 from ..scalars import SCALARS, Extern
 from .builder import SCALAR, vector
 from .emit import NestEmitter
-from .entry import EntryEmitter, StreamEmitter
+from .entry import CombineEmitter, EntryEmitter, StreamEmitter
 from .integers import INTEGER_FUNCTIONS
 from .vecmath import definitions
 
@@ -43,16 +43,23 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
         mathematics |= emitter.mathematics
         outlined |= emitter.outlined
         externs |= emitter.externs
-    parts += [StreamEmitter(schedule, nests, action).text() for action in schedule.actions if isinstance(action, Stream)]
+    for action in schedule.actions:
+        if isinstance(action, Stream):
+            parts.append(StreamEmitter(schedule, nests, action).text())
+            parts.append(CombineEmitter(schedule, nests, action).text())
     parts.append(EntryEmitter(schedule, nests).text())
     if any(row in GEMM.values() for row in externs.values()):
-        parts.append('@blas.plain = private constant [2 x i8] c"N\\00"\n@blas.transposed = private constant [2 x i8] c"T\\00"')
+        parts.append(
+            '@blas.plain = private constant [2 x i8] c"N\\00"\n@blas.transposed = private constant [2 x i8] c"T\\00"'
+        )
     parts += [_declaration(name, row) for name, row in externs.items()]
     parts += [_outlined(*need) for need in sorted(outlined)]
     integer = [INTEGER_FUNCTIONS[name](lanes) for name, dtype, lanes in sorted(mathematics) if dtype == "i64"]
     floating = definitions(sorted(need for need in mathematics if need[1] != "i64"))
     attribute = f"attributes #0 = {{ nounwind noinline {attributes} }}"
-    return Module("\n".join([*parts, *dict.fromkeys("\n".join(integer).split("\n\n")), floating, attribute, ""]), externs)
+    return Module(
+        "\n".join([*parts, *dict.fromkeys("\n".join(integer).split("\n\n")), floating, attribute, ""]), externs
+    )
 
 
 def _declaration(name: str, row: Extern) -> str:

@@ -1,8 +1,10 @@
 """Sums of products in the cheapest order.
 
-- A factor that the summation does not change is multiplied afterwards, also one that is known only after a pass over the data.
+- A factor that the summation does not change is multiplied afterwards, also one that is known only after a pass over
+  the data.
 - Factors of few axes stand first, so that their product is computed outside of the loops that do not change it.
-- In a product of two matrices with further factors (``X.T @ diag(d) @ X``), those are multiplied into one of the matrices first, so
+- In a product of two matrices with further factors (``X.T @ diag(d) @ X``), those are multiplied into one of the
+  matrices first, so
   that a matrix product is left.
 """
 
@@ -25,7 +27,9 @@ def _statements(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
     result: list[Statement] = []
     for statement in statements:
         match statement:
-            case Assign(value=Reduce("add", _, Call("mul", _))) if statement.at is None and kind(statement.type.dtype) == "f":
+            case Assign(value=Reduce("add", _, Call("mul", _))) if (
+                statement.at is None and kind(statement.type.dtype) == "f"
+            ):
                 result += _ordered(statement)
             case Loop():
                 result.append(replace(statement, body=order_products(statement.body)))
@@ -56,7 +60,9 @@ def _ordered(statement: Assign) -> Iterator[Assign]:
 def _folded(statement: Assign, factors: list[Expr]) -> Iterator[Assign]:
     """The statement, with the small factors of a matrix product multiplied into its smaller matrix beforehand."""
     assert isinstance(statement.value, Reduce)
-    matrices = [factor for factor in factors if isinstance(factor, Load) and len(_axes(factor)) == len(factor.index) == 2]
+    matrices = [
+        factor for factor in factors if isinstance(factor, Load) and len(_axes(factor)) == len(factor.index) == 2
+    ]
     small = [factor for factor in factors if factor not in matrices]
     if len(matrices) == 2 and small and _axes(matrices[0]) != _axes(matrices[1]) and _small_fit(small, matrices):
         sizes: dict[str, Axis] = {axis.name: axis for axis in (*statement.axes, *statement.value.axes)}

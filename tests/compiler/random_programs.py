@@ -6,8 +6,20 @@ import random
 from typing import Any
 
 import numpy as np
-
-from symgrad.compiler.index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Loop, Program, Reduce, SizeValue, Statement
+from symgrad.compiler.index import (
+    Assign,
+    Axis,
+    AxisValue,
+    Call,
+    Const,
+    Expr,
+    Load,
+    Loop,
+    Program,
+    Reduce,
+    SizeValue,
+    Statement,
+)
 from symgrad.compiler.types import ArrayType, Dim, evaluate, named
 
 M, N = named("m"), named("n")
@@ -121,8 +133,15 @@ class Maker:
         after, kept = inner.name(), inner.statements[-1].target  # type: ignore[union-attr]
         mixed = Call("sin", (Call("add", (Load(carried, tuple(AxisValue(a.name) for a in axes)), inner.load(axes))),))
         inner.statements.append(Assign(after, self.arrays[start], axes, mixed))
-        statement = Loop(Program(tuple(body), tuple(inner.statements), ()), M, ((carried, start, end),), (after,), tuple(sliced),
-                         ((kept, stack),), self.random.random() < 0.5)
+        statement = Loop(
+            Program(tuple(body), tuple(inner.statements), ()),
+            M,
+            ((carried, start, end),),
+            (after,),
+            tuple(sliced),
+            ((kept, stack),),
+            self.random.random() < 0.5,
+        )
         self.count = inner.count
         self.statements.append(statement)
         self.arrays[end] = self.arrays[start]
@@ -139,7 +158,9 @@ def random_program(seed: int, statements: int = 6) -> Program:
     for _ in range(statements):
         maker.loop() if maker.random.random() < 0.08 else maker.assign()
     made = [name for name in maker.arrays if name not in dict(inputs)]
-    return Program(tuple(inputs), tuple(maker.statements), tuple(maker.random.sample(made, min(3, len(made)))), ("m", "n"))
+    return Program(
+        tuple(inputs), tuple(maker.statements), tuple(maker.random.sample(made, min(3, len(made)))), ("m", "n")
+    )
 
 
 def random_inputs(program: Program, seed: int, sizes: dict[str, int]) -> list[np.ndarray[Any, Any]]:

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-
 from symgrad.compiler.interpreter import interpret
 from symgrad.compiler.kernel import compile_program
 from symgrad.compiler.passes import PIPELINE
 from symgrad.compiler.reader import read_program
 from symgrad.compiler.text import print_program
 from symgrad.compiler.verify import verify
+
 from tests.compiler.random_programs import random_inputs, random_program
 
 SHAPES = ({"m": 5, "n": 3}, {"m": 19, "n": 33}, {"m": 1, "n": 1}, {"m": 0, "n": 4})
