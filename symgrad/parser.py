@@ -211,8 +211,7 @@ class _Builder:
             try:
                 form.bind(*args[:first], **named_args)
             except TypeError as error:
-                shown = ", ".join(map(str, form.parameters.values()))
-                raise ArgumentError(f"{call.name}: {error}: {call.name}({shown})") from None
+                raise ArgumentError(f"{call.name}: {error}: {call.name}{form}") from None
         try:
             result = f(*args[:first], **named_args)
         except SymgradError:

@@ -14,10 +14,7 @@ from __future__ import annotations
 from .errors import ParseError
 from .parser_complaints import Complaints
 from .parser_steps import Bracket, Call, Formula, Operator, Step
-from .parser_tokens import LITERALS, Token, tokenize
-
-DEEPEST = 5000
-"""How many brackets and operators may wait for their end."""
+from .parser_tokens import DEEPEST, LITERALS, Token, tokenize
 
 CONDITIONAL, NOT, COMPARISON, UNARY, POWER = 1, 4, 5, 10, 11
 BINARY = {

@@ -16,6 +16,8 @@ from .errors import ParseError
 LONGEST_TEXT = 1_000_000
 LONGEST_NUMBER = 320
 LONGEST_NAME = 200
+DEEPEST = 5000
+"""How many brackets and operators may wait for their end."""
 
 WORDS = frozenset({"if", "else", "and", "or", "not"})
 """Python's reserved words that formulas use."""
@@ -37,6 +39,7 @@ class Token(NamedTuple):
         return self.start + len(self.text)
 
 
+_DEPTH = {"(": 1, "[": 1, ")": -1, "]": -1}
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(
     r"(?P<name>[^\W\d]\w*)"
@@ -69,12 +72,16 @@ def tokenize(text: str) -> list[Token]:
         raise ParseError(f"the formula has {len(text)} characters; at most {LONGEST_TEXT} are read")
     tokens: list[Token] = []
     at = _space(text, 0)
+    depth = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
             raise _strange(text, at)
         token = _token(text, match.lastgroup or "", match.group(), at, tokens)
         tokens.append(token)
+        depth += _DEPTH.get(token.text, 0)
+        if depth > DEEPEST:
+            raise ParseError(f"nested more than {DEEPEST} deep", source=text, span=(token.start, token.end))
         at = _space(text, token.end)
     tokens.append(Token("end", "", len(text.rstrip(" \t\r\n"))))
     if not text.isascii():
@@ -216,4 +223,4 @@ def _strange(text: str, at: int) -> ParseError:
     )
 
 
-__all__ = ["LITERALS", "Token", "ends_value", "tokenize"]
+__all__ = ["DEEPEST", "LITERALS", "Token", "ends_value", "tokenize"]

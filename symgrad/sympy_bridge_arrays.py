@@ -86,7 +86,14 @@ def _filled(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -
 
 @reads("MatMul")
 def _product(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -> Value:
-    return reduce(_times, values)
+    factors = [v for f, v in zip(expr.args, values, strict=True) if not f.is_Rational]
+    result = reduce(_times, factors)
+    for c in (f for f in expr.args if f.is_Rational):
+        if abs(c.p) != 1:
+            result = arithmetic("*", number(abs(int(c.p))), result)
+        result = elementwise(FUNCTIONS["negative"], result) if c.p < 0 else result
+        result = arithmetic("/", result, number(int(c.q))) if c.q != 1 else result
+    return result
 
 
 def _times(a: Value, b: Value) -> Value:

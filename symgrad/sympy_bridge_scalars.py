@@ -269,9 +269,9 @@ def _choice(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -
 
 
 def _limits(reader: Reader, expr: Any, scope: Scope) -> list[Part]:
-    """The body, in a scope where every index is an axis."""
+    """The body, in a scope where every index is an axis; SymPy writes inner indices first."""
     inner = Scope(scope)
-    for index, *bounds in expr.limits:
+    for index, *bounds in reversed(expr.limits):
         if len(bounds) != 2 or any(b.is_infinite for b in bounds):
             raise ArgumentError(f"from_sympy: {type(expr).__name__} needs finite bounds for its index {index}")
         if any(scope.find(s) or inner.find(s) for b in bounds for s in _symbols(b)):
