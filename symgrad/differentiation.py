@@ -21,6 +21,7 @@ from .errors import NotDifferentiable, ShapeError
 from .expression import Expr, apply, lift
 from .graph import Node, Op, lookup, node, postorder
 from .ops.contraction import broadcast_to, delta, einsum_labels
+from .ops.elementwise import total
 
 
 def active_nodes(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
@@ -77,9 +78,7 @@ def _wanted(contribution: Expr | NotDifferentiable | None) -> Expr | None:
 
 
 def _total(contributions: Sequence[Expr]) -> Expr | None:
-    if not contributions:
-        return None
-    return contributions[0] if len(contributions) == 1 else apply("add", contributions)
+    return total(contributions) if contributions else None
 
 
 def seed(type_: ArrayType) -> Expr:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,20 @@ def chain(g: Expr, partial: Any) -> Expr:
     for c in reversed(conditions):
         g = mask(c, g)
     return g
+
+
+def total(terms: Sequence[Expr]) -> Expr:
+    """The sum of cotangents; if every one is masked, so is the sum, where any of them counts, and what comes next is still
+    not multiplied where none does."""
+    if len(terms) == 1:
+        return terms[0]
+    if any(g.node.op.name != "mask" for g in terms):
+        return apply("add", terms)
+    conditions = [Expr(g.node.inputs[0]) for g in terms]
+    if all(c.node is conditions[0].node for c in conditions):
+        return mask(conditions[0], total([Expr(g.node.inputs[1], g.declared) for g in terms]))
+    distinct = list({c.node: c for c in conditions}.values())
+    return mask(reduce(lambda a, b: a | b, distinct), apply("add", terms))
 
 
 def unbroadcast(g: Expr, rank: int, target: ArrayType) -> Expr:
@@ -173,14 +188,13 @@ def _jvp(partials: Callable[..., Any] | None) -> Callable[..., Any] | None:
 
     def jvp(tangents: Sequence[Expr | None], y: Expr, *xs: Expr) -> Expr | None:
         """The tangent of y; tangents may carry further axes on the left of those of y."""
-        total: Expr | None = None
+        terms: list[Expr] = []
         for p, t, x in zip(partials(y, *xs), tangents, xs, strict=True):
             if isinstance(p, NotDifferentiable) and t is not None:
                 raise p
             if t is not None and not nothing(p):
-                term = chain(widen(t, x.ndim, y.ndim), p)
-                total = term if total is None else total + term
-        return total
+                terms.append(chain(widen(t, x.ndim, y.ndim), p))
+        return total(terms) if terms else None
 
     return jvp
 

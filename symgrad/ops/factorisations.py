@@ -14,13 +14,13 @@ import numpy as np
 
 from ..compiler.types import ArrayType, Dim, minimum
 from ..errors import ArgumentError, NotDifferentiable
-from ..expression import Expr, apply, function
+from ..expression import Expr, apply, function, lift
 from ..graph import Params
 from .arithmetic import where
-from .contraction import unit_axes
+from .contraction import broadcast_to, unit_axes
 from .elementwise import mask
 from .linear_algebra import linalg_op, matrix_operand, require_matrix, t
-from .shaping import reshape, slice_axes
+from .packing import Shape, pack, packed_size, unpack, unpack_cotangent
 from .spectral import reciprocal_gaps, scaled
 from .triangles import lower_part
 
@@ -29,28 +29,16 @@ def _smaller(m: Dim, n: Dim) -> Dim:
     return min(m, n) if isinstance(m, int) and isinstance(n, int) else minimum(m, n)
 
 
-def packed(parts: Sequence[Any], rank: int) -> Any:
-    """Arrays with `rank` leading axes in common, each flattened behind them, put one behind the other."""
-    return np.concatenate([p.reshape(*p.shape[:rank], int(np.prod(p.shape[rank:]))) for p in parts], -1)
-
-
-def unpacked(x: Expr, shapes: Sequence[tuple[Dim, ...]]) -> list[Expr]:
-    """The arrays of these shapes that stand one behind the other along the last axis of `x`."""
-    parts = []
-    start: Dim = 0
-    for shape in shapes:
-        count: Dim = 1
-        for n in shape:
-            count = count * n
-        part = slice_axes(x, [(start, count, 1)])
-        parts.append(reshape(part, (*x.type.shape[:-1], *shape)))
-        start = start + count
-    return parts
+def zero_where_none(parts: Sequence[Expr | None], like: Sequence[Expr], g: Expr, rank: int) -> list[Expr]:
+    """Cotangents of the parts, zeros in place of None; further axes of the cotangent `g` stand before the `rank` ones of the whole."""
+    extra = g.type.shape[: g.ndim - rank]
+    return [broadcast_to(lift(0.0).astype(x.dtype), (*extra, *x.type.shape)) if p is None else p
+            for p, x in zip(parts, like, strict=True)]  # fmt: skip
 
 
 # ---- svd
 
-def _svd_shapes(type_: ArrayType) -> list[tuple[Dim, ...]]:
+def _svd_shapes(type_: ArrayType) -> list[Shape]:
     m, n = type_.shape[-2:]
     k = _smaller(m, n)
     return [(m, k), (k,), (k, n)]
@@ -58,13 +46,11 @@ def _svd_shapes(type_: ArrayType) -> list[tuple[Dim, ...]]:
 
 def _svd_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
     require_matrix("svd", types[0], square=False)
-    m, n = types[0].shape[-2:]
-    k = _smaller(m, n)
-    return ArrayType(types[0].dtype, (*types[0].shape[:-2], m * k + k + k * n))
+    return ArrayType(types[0].dtype, (*types[0].shape[:-2], packed_size(_svd_shapes(types[0]))))
 
 
 def _svd_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
-    return packed(np.linalg.svd(args[0], full_matrices=False), args[0].ndim - 2)
+    return pack(np.linalg.svd(args[0], full_matrices=False), args[0].ndim - 2)
 
 
 def _reciprocal(s: Expr) -> Expr:
@@ -74,7 +60,8 @@ def _reciprocal(s: Expr) -> Expr:
 def _svd_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
     """Townsend, *Differentiating the singular value decomposition*, 2016."""
     shapes = _svd_shapes(a.type)
-    (u, s, vt), (gu, gs, gvt) = unpacked(y, shapes), unpacked(g, shapes)
+    u, s, vt = unpack(y, shapes)
+    gu, gs, gvt = zero_where_none(unpack_cotangent(g, shapes), (u, s, vt), g, y.ndim)
     v, gv = t(vt), t(gvt)
     f = reciprocal_gaps(s**2)
     down = unit_axes(s, [*range(s.ndim), None])
@@ -92,7 +79,7 @@ def _svdvals_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
 
 
 def _svdvals_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
-    u, _, vt = unpacked(apply("svd", [a]), _svd_shapes(a.type))
+    u, _, vt = unpack(apply("svd", [a]), _svd_shapes(a.type))
     return [scaled(u, g) @ vt]
 
 
@@ -111,7 +98,7 @@ def svd(a: Any, full_matrices: bool = False, compute_uv: bool = True) -> Any:
         return apply("svdvals", [x])
     if full_matrices and x.type.shape[-1] != x.type.shape[-2]:
         raise ArgumentError("svd: full_matrices=True is not supported: the added vectors have no derivative")
-    return tuple(unpacked(apply("svd", [x]), _svd_shapes(x.type)))
+    return tuple(unpack(apply("svd", [x]), _svd_shapes(x.type)))
 
 
 @function("svdvals", numpy=[np.linalg.svdvals])
@@ -122,7 +109,7 @@ def svdvals(a: Any) -> Expr:
 
 # ---- qr
 
-def _qr_shapes(type_: ArrayType) -> list[tuple[Dim, ...]]:
+def _qr_shapes(type_: ArrayType) -> list[Shape]:
     m, n = type_.shape[-2:]
     wide = isinstance(m, int) and isinstance(n, int) and m < n
     return [(m, m), (m, n)] if wide else [(m, n), (n, n)]
@@ -130,12 +117,11 @@ def _qr_shapes(type_: ArrayType) -> list[tuple[Dim, ...]]:
 
 def _qr_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
     require_matrix("qr", types[0], square=False)
-    (m, k), (_, n) = _qr_shapes(types[0])
-    return ArrayType(types[0].dtype, (*types[0].shape[:-2], m * k + k * n))
+    return ArrayType(types[0].dtype, (*types[0].shape[:-2], packed_size(_qr_shapes(types[0]))))
 
 
 def _qr_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
-    return packed(np.linalg.qr(args[0]), args[0].ndim - 2)
+    return pack(np.linalg.qr(args[0]), args[0].ndim - 2)
 
 
 def _qr_vjp(g: Expr, y: Expr, a: Expr) -> list[Any]:
@@ -143,7 +129,8 @@ def _qr_vjp(g: Expr, y: Expr, a: Expr) -> list[Any]:
     shapes = _qr_shapes(a.type)
     if shapes[1][0] != shapes[1][1]:
         return [NotDifferentiable(f"qr: has a derivative for at least as many rows as columns, got {a.type}")]
-    (q, r), (gq, gr) = unpacked(y, shapes), unpacked(g, shapes)
+    q, r = unpack(y, shapes)
+    gq, gr = zero_where_none(unpack_cotangent(g, shapes), (q, r), g, y.ndim)
     m = r @ t(gr) - t(gq) @ q
     copied = lower_part(m) + t(lower_part(m, -1))
     return [t(apply("solve_triangular", [r, t(gq + q @ copied)], (False, False, False)))]
@@ -160,7 +147,7 @@ def qr(a: Any, mode: str = "reduced") -> tuple[Expr, Expr]:
     if mode != "reduced":
         raise ArgumentError(f"qr: only mode='reduced' is supported, got {mode!r}")
     x = matrix_operand("qr", a)
-    q, r = unpacked(apply("qr", [x]), _qr_shapes(x.type))
+    q, r = unpack(apply("qr", [x]), _qr_shapes(x.type))
     return q, r
 
 

@@ -11,6 +11,8 @@ of f'' over the gap where that is small (Daleckii and Krein's formula; Higham, *
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from .arithmetic import where
 from .contraction import diagonal, unit_axes
 from .elementwise import mask, unbroadcast
 from .linear_algebra import linalg_op, matrix_operand, require_matrix, square_type, symmetric, t
-from .shaping import slice_axes
+from .packing import Shape, pack, packed_size, unpack, unpack_cotangent
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(4)
 NEAR = 0.05
@@ -34,23 +36,24 @@ def _symmetrised(a: Any) -> Any:
     return (a + np.swapaxes(a, -1, -2)) / 2
 
 
+def _eigh_shapes(type_: ArrayType) -> list[Shape]:
+    n = type_.shape[-1]
+    return [(n,), (n, n)]
+
+
 def _eigh_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
     require_matrix("eigh", types[0], square=True)
-    *lead, n = types[0].shape[:-1]
-    return ArrayType(types[0].dtype, (*lead, n + 1, n))
+    return ArrayType(types[0].dtype, (*types[0].shape[:-2], packed_size(_eigh_shapes(types[0]))))
 
 
 def _eigh_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
-    w, v = np.linalg.eigh(_symmetrised(args[0]))
-    return np.concatenate([w[..., None, :], v], -2)
+    return pack(np.linalg.eigh(_symmetrised(args[0])), args[0].ndim - 2)
 
 
 def eigenpairs(a: Expr) -> tuple[Expr, Expr]:
     """The eigenvalues of the symmetric part of `a`, rising, and the eigenvectors as columns, computed together."""
-    packed = apply("eigh", [a])
-    n = a.type.shape[-1]
-    values: Expr = FUNCTIONS["squeeze"](slice_axes(packed, [(0, 1, 1), (0, n, 1)]), -2)
-    return values, slice_axes(packed, [(1, n, 1), (0, n, 1)])
+    values, vectors = unpack(apply("eigh", [a]), _eigh_shapes(a.type))
+    return values, vectors
 
 
 def gaps(w: Expr) -> Expr:
@@ -78,11 +81,12 @@ def scaled(v: Expr, w: Expr) -> Expr:
 
 
 def _eigh_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
-    n = a.type.shape[-1]
+    by_values, by_vectors = unpack_cotangent(g, _eigh_shapes(a.type))
     w, v = eigenpairs(a)
-    by_values: Expr = FUNCTIONS["squeeze"](slice_axes(g, [(0, 1, 1), (0, n, 1)]), -2)
-    by_vectors = slice_axes(g, [(1, n, 1), (0, n, 1)])
-    return [apply("spectral", [by_values, a]) + symmetric(_rotated(v, reciprocal_gaps(w) * (t(v) @ by_vectors)))]
+    terms = [] if by_values is None else [apply("spectral", [by_values, a])]
+    if by_vectors is not None:
+        terms.append(symmetric(_rotated(v, reciprocal_gaps(w) * (t(v) @ by_vectors))))
+    return [reduce(add, terms)]
 
 
 def _eigvalsh_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
@@ -134,7 +138,7 @@ def _is_eigenvalues(x: Node, a: Node) -> bool:
 
 
 def _is_constant_along(x: Node) -> bool:
-    """Whether `x` has the same value all along its last axis, by its form."""
+    """Whether `x` has the same value all along its last axis, as a number or a product spread along it."""
     if not x.type.shape or x.type.shape[-1] == 1:
         return True
     if x.op.name != "einsum":
@@ -146,19 +150,22 @@ def _is_constant_along(x: Node) -> bool:
 def _elementwise_slope(s: Expr, a: Expr) -> Expr | None:
     """The derivative of `s` by the eigenvalues of `a`, if `s` is an elementwise function of them, by the forward rules."""
     tangents: dict[Node, Expr | None] = {}
+    constant: dict[Node, bool] = {}
     for x in postorder([s.node]):
+        constant[x] = _is_constant_along(x) or (x.op.partials is not None and all(constant[i] for i in x.inputs))
+        varying = [i for i in x.inputs if tangents[i] is not None]
         if _is_eigenvalues(x, a.node):
             tangents[x] = FUNCTIONS["ones_like"](Expr(x))
-        elif all(tangents.get(i) is None for i in x.inputs):
+        elif not varying:
             tangents[x] = None
-        elif x.op.partials is None or x.op.jvp is None:
+        elif x.op.partials is None or x.op.jvp is None or not all(constant[i] or i in varying for i in x.inputs):
             return None
         else:
-            if not all(tangents.get(i) is not None or _is_constant_along(i) for i in x.inputs):
-                return None
-            tangents[x] = x.op.jvp([tangents.get(i) for i in x.inputs], Expr(x), *map(Expr, x.inputs))
+            tangents[x] = x.op.jvp([tangents[i] for i in x.inputs], Expr(x), *map(Expr, x.inputs))
+    if not (constant[s.node] or tangents[s.node] is not None):
+        return None
     found = tangents[s.node]
-    return found if found is not None and (found.ndim == s.ndim) else None
+    return found if found is not None else FUNCTIONS["zeros_like"](s)
 
 
 def _at(s: Expr, a: Expr, z: Expr) -> Expr:
@@ -180,7 +187,7 @@ def _row(x: Node) -> Expr:
 
 linalg_op("eigvalsh", square_type("eigvalsh", 1), lambda a, p, s: np.linalg.eigvalsh(_symmetrised(a[0])), _eigvalsh_vjp,
           "Eigenvalues of a symmetric matrix, rising.")  # fmt: skip
-linalg_op("eigh", _eigh_type, _eigh_evaluate, _eigh_vjp, "Eigenvalues (first row) and eigenvectors of a symmetric matrix.")
+linalg_op("eigh", _eigh_type, _eigh_evaluate, _eigh_vjp, "Eigenvalues and eigenvectors of a symmetric matrix.")
 linalg_op("spectral", _spectral_type, _spectral_evaluate, _spectral_vjp, "V diag(g) V.T with the eigenvectors V of A.")
 
 
