@@ -34,6 +34,7 @@ def compile(
     inputs: Any = None,
     dtype: str | None = None,
     sizes: Mapping[str, int] | None = None,
+    threads: int | None = None,
     target: Target | None = None,
 ) -> Any:
     """`outputs`, an expression or a structure (list, tuple, dict) of them, as a compiled `Function`; a `SparseMatrix`
@@ -43,13 +44,15 @@ def compile(
     exactly `inputs`.  Symbols are given as such or by name; `wrt` and `inputs` also as a tuple or list; in `inputs`
     a pair ``(name, structure of symbols)`` stands for one argument that is nested.  `wrt` says what derivatives are
     taken with respect to: for a tuple they are tuples; for a dict of symbols the first argument, called params, is such
-    a dict, and so are they.  `dtype` "f32" or "f64" computes in that type.  `sizes` are
-    likely numbers for size names, by which products are ordered; without them each call's own sizes are.  `target`
-    makes code for another machine, to be looked at with `show`.
+    a dict, and so are they.  `dtype` "f32" or "f64" computes in that type.  `sizes` are likely numbers for size names,
+    by which products are ordered; without them each call's own sizes are.  At most `threads` threads work on a call,
+    fewer where they would not pay off (default: as many as there are processors); results have the same bits for any
+    number.  `target` makes code for another machine, to be looked at with `show`.
 
     Several outputs share their work and are given in the structure in which they came.  Raises ArgumentError.
     """
-    options = Options(target, tuple(sorted((sizes or {}).items())))
+    _check_threads(threads)
+    options = Options(target, tuple(sorted((sizes or {}).items())), threads)
     if isinstance(outputs, SparseMatrix):
         if (wrt, inputs, dtype) != (None, None, None):
             raise ArgumentError("compile: a sparse matrix takes no wrt, inputs or dtype; its arguments are its symbols")
@@ -69,6 +72,11 @@ def compile(
     _check_sizes(sizes or {}, [*nodes, *(x for p in arguments for x in p.symbols)])
     formula = Formula(structure, tuple(arguments), names, isinstance(wrt, tuple | list))
     return Function(formula, options)
+
+
+def _check_threads(threads: Any) -> None:
+    if threads is not None and not (isinstance(threads, int) and threads > 0):
+        raise ArgumentError(f"threads: expected a positive number, got {threads!r}")
 
 
 def _check_sizes(sizes: Mapping[str, Any], nodes: Sequence[Node]) -> None:

@@ -7,6 +7,7 @@ the same call gives the same bits whatever was called before it.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,10 +35,12 @@ BITS = 3
 
 @dataclass(frozen=True)
 class Options:
-    """How to compile: for which machine, and numbers that the size names are likely to have."""
+    """How to compile: for which machine, numbers that the size names are likely to have, and on how many threads at
+    most (None: as many as there are processors)."""
 
     target: Target | None = None
     sizes: tuple[tuple[str, int], ...] = ()
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Version:
 
     lowered: Lowered
     kernel: Kernel
+
+
+def processors() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Machine:
@@ -107,7 +115,10 @@ class Machine:
         known = self._kernels.get(tuple(roots))
         if known is None:
             lowered = lower(roots, self.prepared.symbols)
-            known = Version(lowered, compile_program(lowered.program, target=self.options.target))
+            # A kernel serves all sizes that are planned alike, so only what was said at compiling may shape it.
+            hint = {renamed[name]: n for name, n in self.options.sizes if name in renamed}
+            threads, target = self.options.threads or processors(), self.options.target
+            known = Version(lowered, compile_program(lowered.program, threads=threads, target=target, sizes=hint))
             self._kernels[tuple(roots)] = known
         return known
 

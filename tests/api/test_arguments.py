@@ -134,6 +134,7 @@ COMPILE: list[tuple[Any, dict[str, Any], str]] = [
     (LOSS, {"inputs": ["w", "X", "y", "lam", "lum"]}, "inputs: the formula has no symbol lum, did you mean lam?"),
     (LOSS, {"sizes": {"N": 3}}, "sizes: the formula has no size N, did you mean n?"),
     (LOSS, {"sizes": {"n": -3}}, "sizes: n must be a number of elements, got -3"),
+    (LOSS, {"threads": 0}, "threads: expected a positive number, got 0"),
     (LOSS, {"dtype": "i64"}, "dtype: expected 'f64' or 'f32', got 'i64'"),
     ([], {}, "compile: there is nothing to compile (an empty structure)"),
 ]

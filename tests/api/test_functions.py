@@ -293,6 +293,18 @@ def test_many_threads_compile_once_and_agree() -> None:
         np.testing.assert_array_equal(gradient, x * np.cos(x))
 
 
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    expr = sg.parse("sum(log(1 + exp(X @ w))) + norm(w)", X="m,n", w="n")
+    rng = np.random.default_rng(6)
+    X, w = rng.normal(size=(60_000, 8)), rng.normal(size=8)
+    value, gradient = sg.compile(expr, wrt="w", threads=1).value_and_grad(w, X)
+    for threads in (2, 3):
+        again = sg.compile(expr, wrt="w", threads=threads).value_and_grad(w, X)
+        assert again[0] == value
+        np.testing.assert_array_equal(again[1], gradient)
+    np.testing.assert_allclose(value, np.logaddexp(0, X @ w).sum() + np.linalg.norm(w), rtol=1e-12)
+
+
 def test_the_same_call_has_the_same_bits_whatever_was_called_before() -> None:
     text = "A @ B @ C"
     shapes = {"A": "i,j", "B": "j,k", "C": "k,l"}
