@@ -418,7 +418,7 @@ def lift(value: Any) -> Expr:
 
 def holds_expressions(value: Any) -> bool:
     """Whether `value` is a list or tuple with an expression somewhere in it."""
-    pending = [value] if isinstance(value, list | tuple) else []
+    pending: list[Any] = [value] if isinstance(value, list | tuple) else []
     while pending:
         v = pending.pop()
         if isinstance(v, Expr):
@@ -598,5 +598,6 @@ def check_names(declared: Iterable[Node]) -> dict[str, Node]:
 __all__ = [
     "FUNCTIONS", "METHODS", "NUMPY", "Expr", "FloorDiv", "Mapping", "Max0", "Source", "SymgradError", "apply",
     "broadcast_shapes", "cast", "check_names", "common_dtype", "constant", "constant_value", "dim", "dim_of_node",
-    "floating", "function", "holds_expressions", "lift", "merge_declared", "merge_source", "named", "size", "symbol_name", "symbols_of", "unify",
+    "floating", "function", "holds_expressions", "lift", "merge_declared", "merge_source", "named", "size",
+    "symbol_name", "symbols_of", "unify",
 ]  # fmt: skip
