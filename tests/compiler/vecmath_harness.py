@@ -70,9 +70,9 @@ def optimised(text: str) -> llvm.ModuleRef:
     return module
 
 
-def engine_of(text: str) -> llvm.ExecutionEngine:
-    """The machine code of a module; it lives as long as what is returned."""
-    engine = llvm.create_mcjit_compiler(optimised(text), target())
+def engine_of(text: str, machine: llvm.TargetMachine | None = None) -> llvm.ExecutionEngine:
+    """The machine code of a module, for this machine or a given one; it lives as long as what is returned."""
+    engine = llvm.create_mcjit_compiler(optimised(text), machine or target())
     engine.finalize_object()
     return engine
 
