@@ -49,7 +49,9 @@ class Op:
     jvp: Callable[..., Any] | None = None
     partials: Callable[..., Any] | None = None
     """Elementwise operations: the partial derivatives, one line in terms of the result and the operands."""
-    text: str | None = None
+    text: str | Callable[[Node], tuple[str, dict[str, Any]]] | None = None
+    """How formula text says it: an infix sign, or the name of the public function for a node and those of its arguments
+    that are no inputs.  By default the function of the same name, with the parameters as its last arguments."""
     latex: str | None = None
     sympy: str | None = None
     mpmath: str | Callable[..., Any] | None = None
@@ -58,6 +60,9 @@ class Op:
     commutative: bool = False
     linear: bool = False
     """The result is linear in the first input, and its other inputs have no derivative."""
+    requires: Callable[..., Any] | None = None
+    """What only the numbers of the sizes can tell: for a node, triples of a size that must not be negative, what is wrong
+    otherwise, and the error to say it with."""
     doc: str = ""
 
     def __repr__(self) -> str:

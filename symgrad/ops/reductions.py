@@ -13,7 +13,7 @@ import numpy as np
 
 from ..compiler.index import Axis, AxisValue, Reduce
 from ..compiler.index import Expr as Element_
-from ..compiler.types import ArrayType, is_float
+from ..compiler.types import ArrayType, Dim, Size, is_float
 from ..errors import DomainError, DTypeError, ShapeError
 from ..expression import Expr, apply, function, lift, unify
 from ..graph import Node, Op, Params, register
@@ -101,6 +101,13 @@ def _extremum(name: str, numpy: Callable[..., Any]) -> Callable[..., Any]:
     return evaluate
 
 
+def nonempty(x: Node, axes: Sequence[int]) -> list[tuple[Dim, str, type[Exception]]]:
+    """What `Op.requires` says where there is no value over an empty axis, for the reduced `axes` of the input."""
+    shape = x.inputs[0].type.shape
+    unknown = dict.fromkeys(n for n in (shape[a] for a in axes) if isinstance(n, Size))
+    return [(n - 1, f"{x.op.name}: of an empty axis", DomainError) for n in unknown]
+
+
 def _extremum_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
     axes = axes_param(y.node.params)
     chosen = x == restore(y, x, axes)
@@ -110,7 +117,7 @@ def _extremum_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
 
 for _name, _numpy in (("max", np.max), ("min", np.min)):
     register(Op(_name, reduction_type(_name), _extremum(_name, _numpy), lower_reduction(_name), vjp=_extremum_vjp,
-                domain=((-2, 2),), doc=f"The {_name}imum over axes; tied elements share the derivative."))  # fmt: skip
+                requires=lambda x: nonempty(x, axes_param(x.params)), domain=((-2, 2),), doc=f"The {_name}imum over axes; tied elements share the derivative."))  # fmt: skip
 
 
 @function("max", "amax", numpy=[np.max, np.amax], method=True)

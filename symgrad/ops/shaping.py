@@ -17,7 +17,7 @@ from ..compiler.types import ArrayType, Dim, Size, evaluate, floordiv, max0, pro
 from ..errors import ArgumentError, DomainError, DTypeError, ShapeError
 from ..expression import Expr, apply, dim, function, holds_expressions, lift, unify
 from ..graph import Node, Op, Params, register
-from ..indexing import Element, Operand, axes_of, integer, number, plus, times, values
+from ..indexing import Element, Operand, axes_of, integer, number, plus, position, times, values
 from .contraction import broadcast_to, einsum_labels, unit_axes
 
 Cut = tuple[Dim, Dim, int]
@@ -97,8 +97,9 @@ def _unslice_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
     return [apply("slice", [g], (_cuts(y.node.params),))]
 
 
-register(Op("slice", _slice_type, _slice_evaluate, _slice_lower, vjp=_slice_vjp, linear=True, doc="Part of an array at regular steps."))
-register(Op("unslice", _unslice_type, _unslice_evaluate, _unslice_lower, vjp=_unslice_vjp, linear=True,
+register(Op("slice", _slice_type, _slice_evaluate, _slice_lower, vjp=_slice_vjp, linear=True, requires=lambda x: requirements(x),
+            doc="Part of an array at regular steps."))  # fmt: skip
+register(Op("unslice", _unslice_type, _unslice_evaluate, _unslice_lower, vjp=_unslice_vjp, linear=True, requires=lambda x: requirements(x),
             doc="An array of zeros with its argument at a slice."))  # fmt: skip
 
 
@@ -266,7 +267,7 @@ def _reshape_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
 def _reshape_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
     rank, target = params
     x = np.asarray(args[0])
-    return x.reshape(*x.shape[: x.ndim - rank], *(evaluate(n, sizes) for n in target))  # type: ignore[operator, union-attr]
+    return x.reshape((*x.shape[: x.ndim - rank], *(evaluate(n, sizes) for n in target)))  # type: ignore[operator, union-attr]
 
 
 def _reshape_lower(x: Node, operands: Sequence[Operand]) -> Element:
@@ -278,17 +279,7 @@ def _reshape_lower(x: Node, operands: Sequence[Operand]) -> Element:
     flat: Element_ = integer(0)
     for a in axes[lead:]:
         flat = plus(times(flat, number(a.size)), AxisValue(a.name))
-    index: list[Element_] = []
-    for k in range(len(source) - 1, lead - 1, -1):
-        if source[k] == 1:
-            index.append(integer(0))
-        elif all(n == 1 for n in source[lead:k]):
-            index.append(flat)
-            flat = integer(0)
-        else:
-            index.append(Call("mod", (flat, number(source[k]))))
-            flat = Call("floordiv", (flat, number(source[k])))
-    return Element(axes, Load(operands[0].name, (*values(axes[:lead]), *reversed(index))))
+    return Element(axes, Load(operands[0].name, (*values(axes[:lead]), *position(flat, source[lead:]))))
 
 
 def _reshape_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
@@ -569,20 +560,19 @@ def _bound(value: Any, n: Dim, default: Dim) -> Dim:
     return n + bound if isinstance(bound, int) and bound < 0 else bound
 
 
-def requirements(x: Node) -> list[tuple[Dim, str]]:
+def requirements(x: Node) -> list[tuple[Dim, str, type[Exception]]]:
     """What must hold for a slice of unknown sizes to lie within its axes: sizes that must not be negative, and why."""
-    if x.op.name not in ("slice", "unslice"):
-        return []
     cuts = _cuts(x.params)
     whole = (x.inputs[0].type if x.op.name == "slice" else x.type).shape
-    found: list[tuple[Dim, str]] = []
+    found: list[tuple[Dim, str, type[Exception]]] = []
     for (first, count, step), n in zip(cuts, whole[len(whole) - len(cuts) :], strict=True):
         last = first + (count - 1) * step
         low, high = (first, last) if step > 0 else (last, first)
-        text = f"a slice of {count} elements from index {first} on" + (f" in steps of {step}" if step != 1 else "")
+        text = f"slicing: a slice of {count} elements from index {first} on" + (f" in steps of {step}" if step != 1 else "")
         for size in (count, low, n - 1 - high):
             if not isinstance(size, int) or size < 0:
-                found.append((size if size is count else size * count, f"{text} does not lie within an axis of size {n}"))
+                why = f"{text} does not lie within an axis of size {n}"
+                found.append((size if size is count else size * count, why, ShapeError))
     return found
 
 

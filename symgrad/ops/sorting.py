@@ -20,7 +20,7 @@ from ..indexing import Element, Operand, Routine, axes_of, values
 from .arithmetic import where
 from .contraction import axes_from_right
 from .elementwise import called_back, unbroadcast
-from .reductions import restore
+from .reductions import nonempty, restore
 from .shaping import checked_indices, reshape, slice_axes, wrapped
 
 
@@ -110,6 +110,7 @@ def _scatter_along_vjp(g: Expr, y: Expr, x: Expr, k: Expr) -> list[Expr | None]:
 
 
 register(Op("take_along", _take_along_type, _take_along_evaluate, _take_along_lower, vjp=_take_along_vjp,
+            text=lambda x: ("take_along_axis", {}),
             doc="Elements of the last axis at the indices of the same row."))  # fmt: skip
 register(Op("scatter_along", _scatter_along_type, _scatter_along_evaluate, _scatter_along_lower, vjp=_scatter_along_vjp,
             doc="Sums of the elements of a row that share an index."))  # fmt: skip
@@ -193,7 +194,8 @@ def _searchsorted_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[s
 
 
 register(Op("searchsorted", _searchsorted_type, _searchsorted_evaluate, called_back("searchsorted", _searchsorted_evaluate),
-            vjp=lambda g, y, a, v: [None, None], doc="Where values belong in a sorted vector."))  # fmt: skip
+            vjp=lambda g, y, a, v: [None, None], doc="Where values belong in a sorted vector.",
+            text=lambda x: ("searchsorted", {"side": "right" if x.params[0] else "left"})))  # fmt: skip
 
 
 @function("searchsorted", numpy=[np.searchsorted])
@@ -249,8 +251,9 @@ def _arg_extremum(name: str, numpy: Any, extremum: str) -> None:
             hit = hit | FUNCTIONS["isnan"](x)
         return apply("min", [where(hit, FUNCTIONS["arange"](x.shape[-1]), x.shape[-1])], ((-1,),))
 
-    register(Op(name, infer, evaluate_op, expand=expand, vjp=lambda g, y, x: [None],
-                doc=f"Position of the first {extremum}imum along the last axis."))  # fmt: skip
+    register(Op(name, infer, evaluate_op, expand=expand, vjp=lambda g, y, x: [None], requires=lambda x: nonempty(x, (-1,)),
+                doc=f"Position of the first {extremum}imum along the last axis.",
+                text=lambda x: (name, {"axis": -1})))  # fmt: skip
 
     def call(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Expr:
         operand = lift(x)

@@ -78,6 +78,7 @@ CONDITIONS: list[tuple[sg.Expr, tuple[Any, ...], type[Exception], str]] = [
     (sg.parse("sum(x[2:] - x[:-2])", x="n"), ([1.0],), sg.ShapeError, "slicing: "),
     (sg.parse("x[5]", x="n"), ([1.0, 2.0],), sg.ShapeError, "slicing: "),
     (sg.parse("max(x)", x="n"), ([],), sg.DomainError, "max: of an empty axis (n = 0)"),
+    (sg.parse("argmax(x)", x="n"), ([],), sg.DomainError, "argmax: of an empty axis (n = 0)"),
     (sg.parse("sum(min(X, axis=0))", X="m,n"), (np.ones((0, 3)),), sg.DomainError, "min: of an empty axis (m = 0)"),
 ]
 
