@@ -308,9 +308,12 @@ def _rebuild(node: Node, declared: tuple[Node, ...], weak: bool, text: str | Non
     return Expr(node, declared, weak=weak, source=Source(text) if text is not None else None)
 
 
+_OPERANDS = (Expr, int, float, np.ndarray, np.generic, list, complex)
+
+
 def _binary(name: str) -> Callable[[Expr, Any], Expr]:
     def operator(self: Expr, other: Any) -> Expr:
-        if not isinstance(other, Expr | int | float | bool | np.ndarray | np.generic | list | complex):
+        if not isinstance(other, _OPERANDS):
             return NotImplemented
         result: Expr = FUNCTIONS[name](self, other)
         return result
@@ -561,7 +564,9 @@ def apply(op: str | Op, args: Sequence[Expr], params: Params = (), *, weak: bool
 
 def broadcast_shapes(op: str, types: Sequence[ArrayType]) -> tuple[Dim, ...]:
     """The shape that `types` broadcast to; a size broadcasts only where it is written 1.  Raises ShapeError."""
-    rank = max((len(t.shape) for t in types), default=0)
+    if all(t.shape == types[0].shape for t in types):
+        return types[0].shape if types else ()
+    rank = max(len(t.shape) for t in types)
     shape: list[Dim] = [1] * rank
     for t in types:
         for k, n in enumerate(t.shape, rank - len(t.shape)):

@@ -274,8 +274,13 @@ def _truth(value: Any) -> Any:
     return bool(value) if is_number(value) else value
 
 
+_WITH_FLOATS = frozenset({"+", "-", "*", "/", "**", "^"})
+
+
 def _binary(symbol_: str, args: list[Any]) -> Any:
     a, b = map(operand, args)
+    if type(b) is int and isinstance(a, Expr) and a.dtype == "f64" and symbol_ in _WITH_FLOATS and abs(b) < 2**53:
+        b = float(b)  # the node that it would become anyway, without one for the integer
     if is_number(a) and is_number(b):
         if symbol_ in ("and", "&", "or", "|"):
             return (a and b) != 0 if symbol_ in ("and", "&") else (a or b) != 0
