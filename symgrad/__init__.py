@@ -6,6 +6,7 @@ Every function of the operation table is here by its name: ``sg.exp``, ``sg.norm
 from typing import Any
 
 from . import _checkout as _checkout
+from . import control as _control
 from . import ops as _ops
 from .api import compile
 from .build import matrix, scalar, tensor, vector

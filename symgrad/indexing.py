@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .compiler.index import Axis, AxisValue, Call, Const, Expr, Load, Reduce, SizeValue
 from .compiler.types import ArrayType, Dim
+from .graph import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,23 @@ class Routine:
     params: tuple[object, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """What `Op.lower` returns for a loop: nodes inside its body that are carried, sliced, or stand for arrays from outside (in the
+    order of the node's inputs), the carried values after a step, the results to stack, and the condition of a while loop.
+
+    The node's result is the last carried values and the stacks, flattened, one behind the other."""
+
+    carries: tuple[Node, ...]
+    slices: tuple[Node, ...]
+    outside: tuple[Node, ...]
+    next: tuple[Node, ...]
+    results: tuple[Node, ...]
+    length: Dim
+    reverse: bool
+    condition: Node | None
+
+
 def integer(value: int) -> Const:
     """The i64 constant `value`."""
     return Const(value, "i64")
@@ -74,3 +92,18 @@ def times(a: Expr, b: Expr) -> Expr:
     if isinstance(b, Const) and b.value == 1:
         return a
     return b if isinstance(a, Const) and a.value == 1 else Call("mul", (a, b))
+
+
+def position(flat: Expr, shape: Sequence[Dim]) -> list[Expr]:
+    """The index of element number `flat`, in row-major order, of an array of this shape."""
+    index: list[Expr] = []
+    for k in range(len(shape) - 1, -1, -1):
+        if shape[k] == 1:
+            index.append(integer(0))
+        elif all(n == 1 for n in shape[:k]):
+            index.append(flat)
+            flat = integer(0)
+        else:
+            index.append(Call("mod", (flat, number(shape[k]))))
+            flat = Call("floordiv", (flat, number(shape[k])))
+    return index[::-1]

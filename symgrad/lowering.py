@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from .compiler.index import Assign, Call, Const, Extern, Load, Program, Reduce, SizeValue, Statement
+from .compiler.index import Assign, AxisValue, Call, Const, Extern, Load, Loop, Program, Reduce, SizeValue, Statement
 from .compiler.index import Expr as Element_
-from .compiler.types import ArrayType, names
+from .compiler.types import ArrayType, names, product
 from .errors import SymgradError
 from .expression import Expr, constant_value
 from .graph import Node, node, postorder
-from .indexing import Element, Operand, Routine, axes_of, values
+from .indexing import Element, Operand, Repetition, Routine, axes_of, integer, number, plus, position, times, values
 from .specialise import size_names
 
 
@@ -70,9 +70,8 @@ def lower(roots: Sequence[Node], inputs: Sequence[Node]) -> Lowered:
         if x.op.name == "constant" and x.type.shape:
             operands[x] = constants[x] = Operand(f"c{len(constants)}", x.type)
             continue
-        statement = _statement(x, f"v{len(statements)}", [operands[i] for i in x.inputs])
-        statements.append(statement)
-        operands[x] = _operand(statement, x)
+        statements += _statements(x, f"v{len(statements)}", [operands[i] for i in x.inputs], constants)
+        operands[x] = _operand(statements[-1], x)
     given = {operand.name for x, operand in operands.items() if x in constants or x.op.name == "symbol"}
     outputs = []
     for root in dict.fromkeys(roots):
@@ -90,17 +89,76 @@ def lower(roots: Sequence[Node], inputs: Sequence[Node]) -> Lowered:
     return Lowered(program, tuple(map(constant_value, constants)), tuple(position[root] for root in roots))
 
 
-def _statement(x: Node, name: str, operands: Sequence[Operand]) -> Statement:
+def _statements(x: Node, name: str, operands: Sequence[Operand], constants: dict[Node, Operand]) -> list[Statement]:
+    """The statements of one node; the last one defines the array `name`."""
     if x.op.lower is None:
         raise SymgradError(f"{x.op.name}: cannot be compiled (it has neither an element nor a formula)")
     result = x.op.lower(x, operands)
     if isinstance(result, Routine):
-        return Extern(result.function, result.params, tuple(a.name for a in operands), ((name, x.type),))
+        return [Extern(result.function, result.params, tuple(a.name for a in operands), ((name, x.type),))]
+    if isinstance(result, Repetition):
+        return _loop(result, x, name, operands, constants)
     assert isinstance(result, Element)
     value = result.value
     if isinstance(value, Reduce) and not value.axes:
         value = value.body
-    return Assign(name, x.type, result.axes, value, result.at, result.accumulate)
+    return [Assign(name, x.type, result.axes, value, result.at, result.accumulate)]
+
+
+def _loop(
+    found: Repetition, x: Node, name: str, operands: Sequence[Operand], constants: dict[Node, Operand]
+) -> list[Statement]:
+    """A loop, and the array that packs what it leaves."""
+    count, sliced = len(found.carries), len(found.slices)
+    carries = [Operand(f"{name}.c{k}", c.type) for k, c in enumerate(found.carries)]
+    slices = [Operand(f"{name}.s{k}", s.type) for k, s in enumerate(found.slices)]
+    inner = dict(zip((*found.carries, *found.slices), (*carries, *slices), strict=True))
+    inner.update(zip(found.outside, operands[count + sliced :], strict=True))
+    given = set(inner)
+    roots = expand([*found.next, *found.results, *([found.condition] if found.condition is not None else [])])
+    statements: list[Statement] = []
+    for y in postorder(roots):
+        if y in inner:
+            continue
+        if y.op.name == "constant" and y.type.shape:
+            inner[y] = constants.setdefault(y, Operand(f"c{len(constants)}", y.type))
+            given.add(y)
+            continue
+        statements += _statements(y, f"{name}.v{len(statements)}", [inner[i] for i in y.inputs], constants)
+        inner[y] = _operand(statements[-1], y)
+    names = []
+    for k, root in enumerate(roots):
+        if root in given and not (k < count and inner[root] is carries[k]):
+            statements.append(_copy(inner[root], f"{name}.v{len(statements)}"))
+            names.append(f"{name}.v{len(statements) - 1}")
+        else:
+            names.append(inner[root].name)
+    ends = [Operand(f"{name}.e{k}", c.type) for k, c in enumerate(found.carries)]
+    stacks = [Operand(f"{name}.y{k}", ArrayType(r.type.dtype, (found.length, *r.type.shape))) for k, r in enumerate(found.results)]
+    body = Program(tuple((a.name, a.type) for a in (*carries, *slices)), _needed(statements, names), ())
+    loop = Loop(
+        body, found.length, tuple((c.name, a.name, e.name) for c, a, e in zip(carries, operands, ends, strict=False)),
+        tuple(names[:count]), tuple((s.name, a.name) for s, a in zip(slices, operands[count:], strict=False)),
+        tuple((n, a.name) for n, a in zip(names[count:], stacks, strict=False)), found.reverse,
+        names[-1] if found.condition is not None else None,
+    )  # fmt: skip
+    return [loop, _packing([*ends, *stacks], x, name)]
+
+
+def _packing(parts: Sequence[Operand], x: Node, name: str) -> Assign:
+    """The elements of `parts` in row-major order, one array behind the other."""
+    (axis,) = axes_of(x.type.shape)
+    at = AxisValue(axis.name)
+    value: Element_ = Const(0.0, x.type.dtype)
+    end = x.type.shape[0]
+    for part in reversed(parts):
+        start = end - product(part.type.shape)
+        load = Load(part.name, tuple(position(plus(at, times(integer(-1), number(start))), part.type.shape)))
+        element: Element_ = load if part.type.dtype == x.type.dtype else Call(f"cast.{x.type.dtype}", (load,))
+        inside = Call("and", (Call("ge", (at, number(start))), Call("lt", (at, number(end)))))
+        value = Call("where", (inside, element, value))
+        end = start
+    return Assign(name, x.type, (axis,), value)
 
 
 def _operand(statement: Statement, x: Node) -> Operand:
@@ -126,10 +184,30 @@ def _needed(statements: Sequence[Statement], outputs: Sequence[str]) -> tuple[St
             if statement.target in wanted:
                 kept.append(statement)
                 wanted.update(_loads(statement))
-        elif isinstance(statement, Extern) and any(name in wanted for name, _ in statement.targets):
+        elif isinstance(statement, Extern):
+            if any(name in wanted for name, _ in statement.targets):
+                kept.append(statement)
+                wanted.update(statement.inputs)
+        elif any(name in wanted for name in (*(e for _, _, e in statement.carried), *(a for _, a in statement.stacked))):
             kept.append(statement)
-            wanted.update(statement.inputs)
+            wanted.update(_reads(statement))
     return tuple(reversed(kept))
+
+
+def _reads(loop: Loop) -> Iterator[str]:
+    """The arrays that a loop reads, among them its own."""
+    pending = [loop]
+    while pending:
+        current = pending.pop()
+        yield from (a for _, a, _ in current.carried)
+        yield from (a for _, a in current.sliced)
+        for statement in current.body.statements:
+            if isinstance(statement, Assign):
+                yield from _loads(statement)
+            elif isinstance(statement, Extern):
+                yield from statement.inputs
+            else:
+                pending.append(statement)
 
 
 def _loads(statement: Assign) -> Iterator[str]:

@@ -54,6 +54,8 @@ LAYERS = [
     "symgrad.sympy_bridge",
     "symgrad.simplifier",
     "symgrad.differentiation",
+    "symgrad.loops",
+    "symgrad.control",
     "symgrad.derivatives",
     "symgrad.selections",
     "symgrad.sparsity",
