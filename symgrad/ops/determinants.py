@@ -76,7 +76,7 @@ linalg_op("det", square_type("det", 2), lambda a, p, s: np.linalg.det(a[0]), _de
 linalg_op("logdet", square_type("logdet", 2), lambda a, p, s: np.linalg.slogdet(a[0])[1], _logdet_vjp,
           "Logarithm of the absolute value of the determinant.")  # fmt: skip
 linalg_op("detsign", square_type("detsign", 2), lambda a, p, s: np.linalg.slogdet(a[0])[0], lambda g, y, a: [None],
-          "Sign of the determinant.")  # fmt: skip
+          "Sign of the determinant.", text=lambda x: ("slogdet", {}))  # fmt: skip
 linalg_op("cofactor", square_type("cofactor"), _cofactor_evaluate, lambda g, y, a: [apply("cofactor_slope", [a, g])],
           "Matrix of cofactors, det(A) * inv(A).T, also where A is singular.")  # fmt: skip
 linalg_op("cofactor_slope", _slope_type, _cofactor_slope_evaluate, _slope_vjp, "Derivative of the cofactor matrix along a matrix.")

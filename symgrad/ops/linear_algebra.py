@@ -185,7 +185,8 @@ def _triangular_vjp(g: Expr, y: Expr, a: Expr, b: Expr) -> list[Expr]:
 
 
 linalg_op("solve_triangular", _solve_type("solve_triangular"), _triangular_evaluate, _triangular_vjp,
-          "Solution X of A @ X = B for triangular A.")  # fmt: skip
+          "Solution X of A @ X = B for triangular A.",
+          text=lambda x: ("solve_triangular", dict(zip(("lower", "trans", "unit_diagonal"), x.params, strict=True))))  # fmt: skip
 
 
 @function("solve_triangular")

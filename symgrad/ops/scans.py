@@ -54,7 +54,8 @@ def _run(meaning: Meaning) -> Callable[[Sequence[Any], Params, Mapping[str, int]
 def scan_op(name: str, meaning: Meaning, vjp: Any, doc: str, *, float_only: bool = False, **facts: Any) -> Op:
     """Registers an operation that runs along the last axis."""
     run = _run(meaning)
-    return register(Op(name, running_type(name, float_only=float_only), run, called_back(name, run), vjp=vjp, doc=doc, **facts))
+    return register(Op(name, running_type(name, float_only=float_only), run, called_back(name, run), vjp=vjp, doc=doc,
+                       text=lambda x: (name, {"axis": -1, "reverse": x.params[0]}), **facts))  # fmt: skip
 
 
 def backwards(y: Expr) -> bool:
@@ -200,6 +201,14 @@ scan_op("cummax", lambda x: np.maximum.accumulate(x, -1), _cummax_vjp, "Running 
 register(Op("cumargmax", lambda types, params: ArrayType("i64", running_type("cumargmax")(types, params).shape), _positions_evaluate,
             called_back("cumargmax", _positions_evaluate), vjp=lambda g, y, x: [None],
             doc="Position of the first running maximum along the last axis."))  # fmt: skip
+
+
+@function("cumargmax")
+def cumargmax(x: Any, reverse: bool = False) -> Expr:
+    """The position of the first of the largest elements so far along the last axis; from the end with `reverse`."""
+    return apply("cumargmax", [lift(x)], (bool(reverse),))
+
+
 scan_op("logcumsumexp", lambda x: np.logaddexp.accumulate(x, -1), _logcumsumexp_vjp, "Running logsumexp along the last axis.",
         float_only=True)  # fmt: skip
 

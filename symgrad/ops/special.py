@@ -114,7 +114,7 @@ def _bessel(name: str, slope: Callable[[Expr, Expr], Expr], scalar_of: dict[int,
         return Call(known, args) if known else Call(name, (Const(float(n), x.type.dtype), *args))
 
     elementwise(name, None, lambda y, x: (slope(y, x),), evaluate=scipy_special(name), parametric=True, scalar=lower,
-                doc=f"{what} of integer order.", **facts)  # fmt: skip
+                text=lambda x: (name, {"n": x.params[0]}), doc=f"{what} of integer order.", **facts)  # fmt: skip
     family_function(name, name, f"{what} of integer order n: ``{name}(n, x)``.")
     for order, short in scalar_of.items():
         family_function(name, short, f"{what} of order {order}.", (order,))

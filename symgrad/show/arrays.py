@@ -35,9 +35,6 @@ class Arrays:
     def _call(self, name: str, x: Node, parts: Sequence[Term], **keywords: str) -> Term:
         return self.terms.call(name, parts, x.type.rank, **keywords)
 
-    def _text(self, text: str) -> Term:
-        return self.terms.make("literal", (), (text,))
-
     # ---- einsum
 
     def _einsum(self, x: Node) -> Term:
@@ -52,11 +49,11 @@ class Arrays:
     def _filled(self, x: Node) -> Term:
         """An array of one value."""
         value, dtype = x.inputs[0], x.type.dtype
-        shape = self._text(shape_text(x.type.shape))
+        shape = self.terms.literal(shape_text(x.type.shape))
         if value.op.name == "constant" and dtype in ("f64", "f32"):
             name = {0.0: "zeros", 1.0: "ones"}.get(constant_value(value).item())
             if name is not None and str(constant_value(value)) != "-0.0":
-                return self._call(name, x, [shape] if dtype == "f64" else [shape, self._text(f'"{dtype}"')])
+                return self._call(name, x, [shape] if dtype == "f64" else [shape, self.terms.literal(f'"{dtype}"')])
         return self._call("full", x, [shape, self.of[value]])
 
     def _broadcast(self, x: Node, body: Term, out: Labels, new: dict[int, Dim]) -> Term:
@@ -68,7 +65,7 @@ class Arrays:
             body = self.terms.make("index", (body,), items, len(items))
         if all(n == 1 for n in new.values()):
             return body
-        return self._call("broadcast_to", x, [body, self._text(shape_text(x.type.shape))])
+        return self._call("broadcast_to", x, [body, self.terms.literal(shape_text(x.type.shape))])
 
     def _core(self, x: Node, labels: tuple[Labels, ...], out: Labels) -> Term:
         if len(x.inputs) == 1:
@@ -114,7 +111,7 @@ class Arrays:
             return t
         if order == list(range(len(order)))[::-1]:
             return self.terms.transpose(t)
-        return self.terms.call("transpose", [t, self._text(f"({', '.join(map(str, order))})")], len(order))
+        return self.terms.call("transpose", [t, self.terms.literal(f"({', '.join(map(str, order))})")], len(order))
 
     def _counted(self, source: Node) -> Term:
         """The operand of a sum, which counts truth values without being told to."""
@@ -162,15 +159,15 @@ class Arrays:
                 names.setdefault(k, letters[len(names)])
         left = ",".join("".join(names[k] for k in ls) for ls in labels)
         text = f'"{left}->{"".join(names[k] for k in out)}"'
-        return self.terms.call("einsum", [self._text(text), *(self.of[i] for i in x.inputs)], len(out))
+        return self.terms.call("einsum", [self.terms.literal(text), *(self.of[i] for i in x.inputs)], len(out))
 
     def _delta(self, x: Node) -> Term:
         n, dtype = x.params
-        parts = [self._text(str(n))] if dtype == "f64" else [self._text(str(n)), self._text(f'"{dtype}"')]
-        return self._call("eye", x, parts)
+        texts = [str(n)] if dtype == "f64" else [str(n), f'"{dtype}"']
+        return self._call("eye", x, [self.terms.literal(t) for t in texts])
 
     def _iota(self, x: Node) -> Term:
-        return self._call("arange", x, [self._text(str(x.params[0]))])
+        return self._call("arange", x, [self.terms.literal(str(x.params[0]))])
 
     # ---- indexing
 
@@ -185,10 +182,10 @@ class Arrays:
     def _unslice(self, x: Node) -> Term:
         cuts: Any = x.params[0]
         target: Any = x.params[1]
-        parts = [self.of[x.inputs[0]], self._text(shape_text(target)), self._text(shape_text([c[0] for c in cuts]))]
+        texts = [shape_text(target), shape_text([c[0] for c in cuts])]
         if any(step != 1 for _, _, step in cuts):
-            parts.append(self._text(shape_text([c[2] for c in cuts])))
-        return self._call("unslice", x, parts)
+            texts.append(shape_text([c[2] for c in cuts]))
+        return self._call("unslice", x, [self.of[x.inputs[0]], *map(self.terms.literal, texts)])
 
     def _take(self, x: Node) -> Term:
         source, k = x.inputs
@@ -199,7 +196,7 @@ class Arrays:
         g, k = x.inputs
         at = x.type.rank + axis_param(x)
         keywords = {} if at == 0 else {"axis": str(at)}
-        return self._call("scatter", x, [self.of[g], self.of[k], self._text(str(x.params[2]))], **keywords)
+        return self._call("scatter", x, [self.of[g], self.of[k], self.terms.literal(str(x.params[2]))], **keywords)
 
     # ---- arranging
 
@@ -207,7 +204,7 @@ class Arrays:
         source = self.of[x.inputs[0]]
         if x.type.rank == 1 and x.params[0] == x.inputs[0].type.rank > 1:
             return self._call("ravel", x, [source])
-        return self._call("reshape", x, [source, self._text(shape_text(x.type.shape, always=True))])
+        return self._call("reshape", x, [source, self.terms.literal(shape_text(x.type.shape, always=True))])
 
     def _concatenate(self, x: Node) -> Term:
         at = x.type.rank + axis_param(x)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from ..compiler.types import RANK, Dim, is_float
-from ..expression import FUNCTIONS, constant_value
+from ..expression import FUNCTIONS, Expr, constant_value
 from ..graph import Node, consumer_counts, postorder
 from .arrays import Arrays
 from .terms import Term, Terms, signed
@@ -35,6 +36,7 @@ class Notation:
         for root in roots:
             self.uses[root] = self.uses.get(root, 0) + 1
         self._weak: set[Node] = set()
+        self._results: dict[Node, tuple[Term, int]] = {}
         self._inner = self._inner_nodes()
         self._parts: dict[Node, list[tuple[int, Term]]] = {}
         arrays = Arrays(self)
@@ -55,18 +57,21 @@ class Notation:
         write = _WRITE.get(x.op.name)
         if write is not None:
             return write(self, x)
+        if x in self._results:
+            whole, k = self._results[x]
+            return self.terms.make("index", (whole,), (str(k),), x.type.rank)
         found = arrays.term(x)
         if found is not None:
             return found
-        if x.op.text is not None and len(x.inputs) == 2:
-            return self._binary(x)
-        return self._call(x)
+        return self._binary(x) if isinstance(x.op.text, str) and len(x.inputs) == 2 else self._call(x)
 
     # ---- operands
 
     def operands(self, x: Node) -> list[Term]:
         """The terms of the inputs of an elementwise operation, literals and conversions as short as the types allow."""
         inputs = x.inputs[1:] if x.op.name == "where" else x.inputs
+        if not any(i.op.name in ("constant", "size", "cast") or i in self._weak for i in inputs):
+            return [self.of[i] for i in x.inputs]
         wants_float = x.op.name == "div" or (len(inputs) == 1 and _converts(x))
         spelled = [self._spelled(i) for i in inputs]
         if all(weak for _, weak in spelled):
@@ -119,7 +124,7 @@ class Notation:
         if array.size > LONGEST_CONSTANT or not array.size:
             shape = ", ".join(map(str, array.shape))
             name = "constant" if array.size else "zeros"
-            parts = [self.terms.make("literal", (), (f"{dtype}[{shape}]" if array.size else f"({shape},)",))]
+            parts = [self.terms.literal(f"{dtype}[{shape}]" if array.size else f"({shape},)")]
             return self.terms.make("call", parts, (name, ()), array.ndim)
         rows: list[Term] = [self.terms.number(v.item(), dtype, explicit=dtype == "f64") for v in array.reshape(-1)]
         for n in array.shape[::-1]:
@@ -128,7 +133,7 @@ class Notation:
 
     def _typed(self, t: Term, dtype: str) -> Term:
         """``astype(t, "dtype")``."""
-        return self.terms.call("astype", [t, self.terms.make("literal", (), (f'"{dtype}"',))], t.rank)
+        return self.terms.call("astype", [t, self.terms.literal(f'"{dtype}"')], t.rank)
 
     def _size(self, x: Node) -> Term:
         t = self.terms.size(x.params[0])  # type: ignore[arg-type]
@@ -186,10 +191,10 @@ class Notation:
 
     def _binary(self, x: Node) -> Term:
         """A comparison or ``&``, ``|``; of two that may be exchanged a number stands on the right."""
-        a, b = self.operands(x)
-        if x.op.commutative and a.form == "number":
-            a, b = b, a
-        return self.terms.make("binary", (a, b), (x.op.text,), x.type.rank)
+        parts = self.operands(x)
+        if x.op.commutative:
+            parts.sort(key=_is_number)
+        return self.terms.make("binary", parts, (x.op.text,), x.type.rank)
 
     def _not(self, x: Node) -> Term:
         return self.terms.make("not", (self.of[x.inputs[0]],), (), x.type.rank)
@@ -204,8 +209,18 @@ class Notation:
         elementwise = x.op.partials is not None or x.op.name == "where"
         parts = self.operands(x) if elementwise else [self.of[i] for i in x.inputs]
         if x.op.commutative:
-            parts.sort(key=lambda t: signed(t)[1].form == "number")
-        return self.terms.make("call", parts, (x.op.name, tuple(_keywords(x).items())), x.type.rank)
+            parts.sort(key=_is_number)
+        name, arguments = spelling(x)
+        front, keywords = written_arguments(name, arguments, x.inputs)
+        call = self.terms.make("call", (*map(self.terms.literal, front), *parts), (name, keywords), x.type.rank)
+        for k, result in enumerate(_several(name, x.inputs, arguments)):
+            self._results[result] = (call, k)
+        return self._results_of(x, call)
+
+    def _results_of(self, x: Node, call: Term) -> Term:
+        if x not in self._results:
+            return call
+        return self.terms.make("index", (call,), (str(self._results[x][1]),), x.type.rank)
 
 
 _WRITE: dict[str, Callable[[Notation, Node], Term]] = {
@@ -248,20 +263,60 @@ def _halving(factors: list[Term]) -> tuple[int, list[Term]]:
     return 1, factors
 
 
-def _keywords(x: Node) -> dict[str, str]:
-    """The static parameters of a node as keyword arguments of the public function of the operation's name."""
+def _is_number(t: Term) -> bool:
+    return signed(t)[1].form == "number"
+
+
+# ---- calls
+
+def spelling(x: Node) -> tuple[str, dict[str, Any]]:
+    """The public function that makes a node from its inputs, and those of its arguments that are no inputs."""
+    if callable(x.op.text):
+        return x.op.text(x)
     if not x.params or x.op.name not in FUNCTIONS:
-        return {str(k): str(p) for k, p in enumerate(x.params)}
-    names = list(inspect.signature(FUNCTIONS[x.op.name]).parameters.values())[len(x.inputs) :]
-    if any(p.name == "axis" for p in names) and len(x.params) == 1:
-        names = [p for p in names if p.name == "axis"]
-    rank = x.inputs[0].type.rank if x.inputs else 0
-    found = {}
-    for p, value in zip(names, x.params, strict=False):
-        shown = axes_text(value, rank, p.default) if p.name == "axis" else repr(value)
-        if shown is not None and (p.name == "axis" or value != p.default):
-            found[p.name] = shown
-    return found
+        return x.op.name, {}
+    names = list(signature(x.op.name).parameters)[len(x.inputs) :]
+    if "axis" in names and len(x.params) == 1:
+        names = ["axis"]
+    return x.op.name, dict(zip(names, x.params, strict=False))
+
+
+@cache
+def signature(name: str) -> inspect.Signature:
+    """How the public function `name` is called."""
+    return inspect.signature(FUNCTIONS[name])
+
+
+def written_arguments(
+    name: str, arguments: dict[str, Any], inputs: Sequence[Node]
+) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+    """The texts of arguments that stand before the inputs, and of those behind them by name; defaults are left out."""
+    if not arguments:
+        return [], ()
+    parameters = list(signature(name).parameters.values())
+    front = [p.name for p in parameters[: len(arguments)] if p.name in arguments and p.default is p.empty]
+    rank = inputs[0].type.rank if inputs else 0
+    found = []
+    for p in parameters:
+        if p.name in arguments and p.name not in front:
+            value = arguments[p.name]
+            shown = axes_text(value, rank, p.default) if p.name == "axis" else text_of(value)
+            if shown is not None and (p.name == "axis" or value != p.default):
+                found.append((p.name, shown))
+    return [text_of(arguments[n]) for n in front], tuple(found)
+
+
+def text_of(value: Any) -> str:
+    """A static argument as formula text."""
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _several(name: str, inputs: Sequence[Node], arguments: dict[str, Any]) -> list[Node]:
+    """The nodes of the results of a function that gives several."""
+    if name not in FUNCTIONS or not str(signature(name).return_annotation).startswith(("tuple", "list", "Any")):
+        return []
+    found = FUNCTIONS[name](*map(Expr, inputs), **arguments)
+    return [r.node for r in found] if isinstance(found, tuple | list) else []
 
 
 def axes_text(axes: Any, rank: int, default: Any = None) -> str | None:

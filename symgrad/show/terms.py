@@ -115,6 +115,10 @@ class Terms:
         """``name(parts, keyword=text)``."""
         return self.make("call", parts, (name, tuple(keywords.items())), rank)
 
+    def literal(self, text: str) -> Term:
+        """An argument that is text already: a shape, a string."""
+        return self.make("literal", (), (text,))
+
     def size(self, n: Dim) -> Term:
         """A size as a number."""
         return self.make("size", (), (n,)) if isinstance(n, Size) else self.number(n, "i64")

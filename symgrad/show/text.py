@@ -8,6 +8,8 @@ grammar reads ``(2*A.T) @ …``, which is the same canonical node.
 from __future__ import annotations
 
 import keyword
+import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,6 +26,7 @@ NOTHING, COMPARISON, OR, AND, SUM, NEGATIVE, PRODUCT, FACTOR, UNARY, POWER, POST
 STRENGTH = {"sum": SUM, "negative": NEGATIVE, "product": PRODUCT, "quotient": PRODUCT, "matmul": PRODUCT, "not": UNARY,
             "power": POWER, "transpose": POSTFIX, "index": POSTFIX}  # fmt: skip
 BINARY = {"|": OR, "&": AND, "//": PRODUCT, "%": PRODUCT}
+MULTIPLES_OF_PI = {math.pi: "pi", 2 * math.pi: "2*pi", 4 * math.pi: "4*pi"}
 RESERVED = {"where", "pi", "e", "inf", "nan", *keyword.kwlist}
 
 
@@ -70,9 +73,17 @@ def strength(t: Term) -> int:
     """How strongly a term's outermost sign binds."""
     if t.form == "binary":
         return BINARY.get(t.data[0], COMPARISON)
+    if t.form == "size":
+        return size_strength(str(t.data[0]))
     if t.form == "number":
-        return PRODUCT if "*" in number_text(*t.data) else ATOM
+        return PRODUCT if "*" in MULTIPLES_OF_PI.get(t.data[0], "") else ATOM
     return STRENGTH.get(t.form, ATOM)
+
+
+def size_strength(shown: str) -> int:
+    """How strongly the outermost sign of a size binds."""
+    bare = re.sub(r"\([^()]*\)", "", shown)
+    return SUM if " " in bare else PRODUCT if "*" in bare or "/" in bare else NEGATIVE if bare[0] == "-" else ATOM
 
 
 def pieces(t: Term) -> list[Piece]:
@@ -117,11 +128,10 @@ def number_text(value: Any, dtype: str, explicit: bool) -> str:
         return str(value)
     if dtype == "f32":
         value = np.float32(value)
-    if np.isinf(value) or np.isnan(value):
-        return "inf" if np.isinf(value) else "nan"
-    for multiple in (1, 2, 4):
-        if dtype == "f64" and value == multiple * np.pi:
-            return "pi" if multiple == 1 else f"{multiple}*pi"
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf"
+    if value in MULTIPLES_OF_PI and dtype == "f64":
+        return MULTIPLES_OF_PI[value]
     if value == int(value) and value < 1e15:
         return f"{int(value)}.0" if explicit else str(int(value))
     return str(value).replace("e+", "e")

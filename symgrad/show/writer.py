@@ -8,7 +8,7 @@ shared term is short, the text of a graph with n nodes has O(n) characters howev
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .terms import Term
@@ -59,25 +59,29 @@ def write(
     roots: Sequence[Term], renderer: Renderer, taken: Iterable[str], named: Sequence[Term] | None = None
 ) -> Written:
     """The texts of `roots`; names of shared parts avoid `taken`.  `named` says which parts to name, not the rule."""
-    shared = shared_terms(roots, renderer) if named is None else named
+    pieces = {t: renderer.pieces(t) for t in in_postorder(roots)}
+    shared = _worth_naming(roots, pieces, renderer) if named is None else named
     names = dict(zip(shared, fresh_names(len(shared), set(taken)), strict=True))
     return Written(
-        [_emit(t, renderer, names, top=names.get(t) is None) for t in roots],
-        [(name, _emit(t, renderer, names, top=True)) for t, name in names.items()],
+        [_emit(t, pieces, renderer, names, top=t not in names) for t in roots],
+        [(name, _emit(t, pieces, renderer, names, top=True)) for t, name in names.items()],
     )
 
 
-def shared_terms(roots: Sequence[Term], renderer: Renderer) -> list[Term]:
-    """The terms that are worth a name, in an order in which parts come first."""
-    order = in_postorder(roots)
+def _worth_naming(roots: Sequence[Term], pieces: Mapping[Term, list[Piece]], renderer: Renderer) -> list[Term]:
+    """The terms that are worth a name, parts first."""
     uses: dict[Term, int] = {}
-    for t in (*roots, *(p for whole in order for p in _used_parts(whole, renderer))):
+    for t in (*roots, *(p[0] for ps in pieces.values() for p in ps if not isinstance(p, str))):
         uses[t] = uses.get(t, 0) + 1
     lengths: dict[Term, int] = {}
     found = []
-    for t in order:
-        length = sum(len(p) if isinstance(p, str) else lengths[p[0]] + 2 * (renderer.strength(p[0]) < p[1])
-                     for p in renderer.pieces(t))  # fmt: skip
+    for t, ps in pieces.items():
+        length = 0
+        for p in ps:
+            if isinstance(p, str):
+                length += len(p)
+            else:
+                length += lengths[p[0]] + 2 * (renderer.strength(p[0]) < p[1])
         n = uses.get(t, 0)
         saving = n * (length - 1) - (length + 6)
         if n > 1 and length >= SHORTEST_NAMED and saving >= LEAST_SAVING and t.form not in ("literal", "list"):
@@ -85,10 +89,6 @@ def shared_terms(roots: Sequence[Term], renderer: Renderer) -> list[Term]:
             length = 1
         lengths[t] = length
     return found
-
-
-def _used_parts(t: Term, renderer: Renderer) -> list[Term]:
-    return [p[0] for p in renderer.pieces(t) if not isinstance(p, str)]
 
 
 def fresh_names(count: int, taken: set[str]) -> list[str]:
@@ -105,7 +105,9 @@ def fresh_names(count: int, taken: set[str]) -> list[str]:
     return names
 
 
-def _emit(root: Term, renderer: Renderer, names: dict[Term, str], *, top: bool) -> str:
+def _emit(
+    root: Term, pieces: Mapping[Term, list[Piece]], renderer: Renderer, names: Mapping[Term, str], *, top: bool
+) -> str:
     out: list[str] = []
     stack: list[Piece] = [(root, 0)]
     while stack:
@@ -121,7 +123,7 @@ def _emit(root: Term, renderer: Renderer, names: dict[Term, str], *, top: bool) 
         elif renderer.strength(t) < needed:
             out.append(renderer.open)
             stack.append(renderer.close)
-            stack += reversed(renderer.pieces(t))
+            stack += reversed(pieces[t])
         else:
-            stack += reversed(renderer.pieces(t))
+            stack += reversed(pieces[t])
     return "".join(out)
