@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .dependences import types_defined
 from .externs import EXTERNS
 from .index import Assign, Axis, AxisValue, Call, Const, Expr, Extern, Load, Loop, Program, Reduce, SizeValue, Statement
 from .scalars import SCALARS, neutral
@@ -65,7 +66,7 @@ def _run(statements: Sequence[Statement], values: dict[str, Array], sizes: Mappi
 def _loop(loop: Loop, values: dict[str, Array], sizes: Mapping[str, int]) -> None:
     inner = dict(values)
     length = evaluate(loop.length, sizes)
-    types: dict[str, ArrayType] = {s.target: s.type for s in loop.body.statements if isinstance(s, Assign)}
+    types = dict(loop.body.inputs) | dict(types_defined(loop.body.statements))
     stacks: dict[str, Array] = {}
     for name, start, _ in loop.carried:
         inner[name] = values[start]

@@ -239,5 +239,3 @@ def _length(size: Dim, numbers: Mapping[str, int]) -> int:
     if length < 0:
         raise ShapeMismatch(f"the size {size} is {length}")
     return length
-
-

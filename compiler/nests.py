@@ -149,8 +149,25 @@ class _Builder:
             op = self.starts_with(statement)
             if op is not None and statement.target not in self.context.partial:
                 dtype = statement.type.dtype
-                fills.append(Fill(array, Const(neutral(op, dtype) if op else 0, dtype), prefix))
+                start = Const(neutral(op, dtype) if op else 0, dtype)
+                fills.append(self.fill(statement, start) or Fill(array, start, prefix))
         return fills + self.level(0)
+
+    def fill(self, statement: Assign, start: Const) -> Step | None:
+        """Loops that fill the tile's part of an array that is there as a whole; None if all of it is to be filled."""
+        bounds = self.context.bounds
+        if statement.at is not None or statement.target in self.context.shifted:
+            return None
+        if not any(axis.name in bounds for axis in statement.axes):
+            return None
+        array, prefix = self.context.places.get(statement.target, (statement.target, ()))
+        index = tuple(AxisValue(axis.name) for axis in statement.axes)
+        step: Step = Store(array, self.unrolled(statement.axes), prefix + index, start)
+        for axis in reversed(statement.axes):
+            if axis.name not in self.context.unrolled:
+                first, last = bounds.get(axis.name, (0, axis.size))
+                step = For(axis.name, first, last, (step,))
+        return step
 
     def starts_with(self, statement: Assign) -> str | None:
         """The operation whose neutral element the target must hold before the nest ('' for zero), None if it need

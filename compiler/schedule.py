@@ -317,17 +317,25 @@ class _Scheduler:
         for name, array in loop.sliced:
             buffer, prefix = scope.places.get(array, (array, ()))
             inner.places[name] = buffer, (*prefix, AxisValue(step))
-        for name, type_ in types_defined(loop.body.statements):
-            for own, array in loop.stacked:
-                if own == name:
-                    scope.types[array] = ArrayType(type_.dtype, (loop.length, *type_.shape))
-                    scope.places[array] = scope.places.get(array) or (self.allocate(array, scope.types[array]), ())
-                    buffer, prefix = scope.places[array]
-                    inner.places[name] = buffer, (*prefix, AxisValue(step))
-        body = self.body(loop, inner)
+        defined = dict(types_defined(loop.body.statements))
+        views: dict[str, str] = {}
+        copies: list[tuple[str, Place]] = []
+        for name, array in loop.stacked:
+            type_ = defined.get(name) or inner.types[name]
+            scope.types[array] = ArrayType(type_.dtype, (loop.length, *type_.shape))
+            if array not in scope.places:
+                scope.places[array] = self.allocate(array, scope.types[array]), ()
+            buffer, prefix = scope.places[array]
+            view: Place = buffer, (*prefix, AxisValue(step))
+            if name in defined and views.setdefault(name, array) == array:
+                inner.places[name] = view
+            else:
+                copies.append((name, view))
+        body = self.body(loop, inner, copies)
         return [*actions, Repeat(step, loop.length, loop.reverse, tuple(body))]
 
-    def body(self, loop: Loop, inner: _Scope) -> list[Action]:
+    def body(self, loop: Loop, inner: _Scope, copies: Sequence[tuple[str, Place]]) -> list[Action]:
+        """One step; `copies` are stacked values that are not computed in their place."""
         needed = {*loop.next, *(name for name, _ in loop.stacked)}
         statements = list(loop.body.statements)
         first: list[Action] = []
@@ -339,6 +347,8 @@ class _Scheduler:
             before, array = self.whole(loop.condition, inner)
             first += [*before, StopUnless(array)]
         actions = first + self.statements(statements, inner, needed)
+        for name, place in copies:
+            actions += self.copy(name, place, inner)
         return actions + self.advance(loop, inner)
 
     def advance(self, loop: Loop, inner: _Scope) -> list[Action]:

@@ -20,8 +20,9 @@ from .types import DTYPES, ArrayType, Dim, Size, evaluate, names, product
 PARALLEL_BYTES = 2**20
 """Data of which a pass is cut up for threads: reading it takes as long as waking them."""
 TYPICAL, LONG = 100, 10_000
-TILE, TILE_OF_PRODUCTS = 32, 256
-"""Least rows of a tile; matrix products lose less by leaving the cache than by being thin."""
+TILE, TILE_OF_PRODUCTS, MOST = 32, 256, 4096
+"""Least rows of a tile (matrix products lose less by leaving the cache than by being thin), and the most: within a tile
+sums are not pairwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _bytes(type_: ArrayType, numbers: Mapping[str, int]) -> int:
 
 def tile_rows(row_bytes: int, length: int, least: int, cache: int) -> int:
     """Rows of a tile: as many as half of `cache` holds, in multiples of 32, but `least`; all if they fit."""
-    rows = max(least, cache // 2 // max(1, row_bytes) // 32 * 32)
+    rows = min(MOST, max(least, cache // 2 // max(1, row_bytes) // 32 * 32))
     return max(1, min(rows, length))
 
 

@@ -221,8 +221,7 @@ def names(size: Dim) -> set[str]:
 
 def evaluate(size: Dim, values: Mapping[str, int]) -> int:
     """The number that `size` is when each name has the value in `values` (KeyError for a missing name)."""
-    return size if isinstance(size, int) else sum(
-        c * _value(monomial, values) for monomial, c in size.terms)
+    return size if isinstance(size, int) else sum(c * _value(monomial, values) for monomial, c in size.terms)
 
 
 def _value(monomial: Monomial, values: Mapping[str, int]) -> int:

@@ -1,0 +1,162 @@
+"""Kernels against NumPy: derivatives as they are really computed, at sizes on both sides of every decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from symgrad.compiler import streaming
+from symgrad.compiler.kernel import Kernel, compile_program
+from symgrad.compiler.reader import read_program
+
+from tests.compiler.programs import HESSIAN, LOGISTIC, NETWORK
+
+Array = np.ndarray[Any, Any]
+
+
+def kernel_of(text: str, **options: Any) -> Kernel:
+    return compile_program(read_program(text), **options)
+
+
+def sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+def logistic(w: Array, X: Array, y: Array, lam: Array) -> tuple[Array, Array]:
+    margin = -y * (X @ w)
+    return np.logaddexp(0, margin).sum() + lam / 2 * (w @ w), lam * w - X.T @ (y * sigmoid(margin))
+
+
+def data(m: int, n: int) -> tuple[Array, Array, Array, Array]:
+    rng = np.random.default_rng(m + 1000 * n)
+    return rng.standard_normal(n), rng.standard_normal((m, n)), np.sign(rng.standard_normal(m)), np.array(0.3)
+
+
+@pytest.mark.parametrize("m", [0, 1, 3, 31, 32, 33, 100, 1000])
+@pytest.mark.parametrize("n", [0, 1, 3, 4, 5, 50])
+def test_logistic_gradient(m: int, n: int, logistic_kernel: Kernel) -> None:
+    arguments = data(m, n)
+    loss, gradient = logistic_kernel(*arguments)
+    expected_loss, expected_gradient = logistic(*arguments)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-12)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-10, atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def logistic_kernel() -> Kernel:
+    return kernel_of(LOGISTIC)
+
+
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(streaming, "second_level_cache", lambda: 0)
+    arguments = data(5000, 3)
+    loss, gradient = kernel_of(LOGISTIC)(*arguments)
+    np.testing.assert_allclose(gradient, logistic(*arguments)[1], rtol=1e-10, atol=1e-11)
+    for threads in (2, 3, 7):
+        same_loss, same_gradient = kernel_of(LOGISTIC, threads=threads)(*arguments)
+        assert same_loss == loss
+        assert np.array_equal(same_gradient, gradient)
+
+
+def test_no_temporary_of_the_length_of_the_data(logistic_kernel: Kernel) -> None:
+    few, many = (logistic_kernel.workspace(m=m, n=10) for m in (10**5, 10**7))
+    assert many <= 1.2 * few
+    assert many < 2**20
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (40, 3), (300, 24), (700, 25), (2000, 57)])
+def test_symmetric_hessian(m: int, n: int) -> None:
+    w, X, _, _ = data(m, n)
+    s = sigmoid(X @ w)
+    (hessian,) = kernel_of(HESSIAN)(w, X)
+    np.testing.assert_allclose(hessian, X.T @ ((s * (1 - s))[:, None] * X), rtol=1e-10, atol=1e-12)
+
+
+def test_hessian_is_computed_by_half() -> None:
+    assert "half gemm" in kernel_of(HESSIAN).loops
+
+
+@pytest.mark.parametrize("sizes", [(7, 4, 5, 3), (150, 4, 16, 3), (128, 70, 40, 10), (600, 30, 20, 11)])
+def test_network(sizes: tuple[int, int, int, int]) -> None:
+    m, n, h, o = sizes
+    rng = np.random.default_rng(m)
+    X, T, W, b, V = (rng.standard_normal(s) for s in ((m, n), (m, o), (n, h), (h,), (h, o)))
+    r = np.maximum(X @ W + b, 0)
+    e = r @ V - T
+    ea = np.where(r > 0, 2 * e @ V.T, 0)
+    expected = (e**2).sum(), X.T @ ea, ea.sum(0), r.T @ (2 * e)
+    for got, want in zip(kernel_of(NETWORK)(X, T, W, b, V), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("transposes", range(8))
+@pytest.mark.parametrize("sizes", [(3, 5, 7), (33, 29, 41), (64, 40, 20), (1, 70, 600), (50, 1, 900)])
+def test_matrix_products(transposes: int, sizes: tuple[int, int, int]) -> None:
+    m, n, q = sizes
+    left, right, turned = (bool(transposes & bit) for bit in (1, 2, 4))
+    types = f"A: f64[{'q, m' if left else 'm, q'}], B: f64[{'n, q' if right else 'q, n'}]"
+    body = f"mul({'A[k, i]' if left else 'A[i, k]'}, {'B[j, k]' if right else 'B[k, j]'})"
+    target = f"C: f64[{'j < n, i < m' if turned else 'i < m, j < n'}]"
+    kernel = kernel_of(f"program({types})\n  {target} = add[k < q] {body}\n  return C\n")
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((m, q)), rng.standard_normal((q, n))
+    arguments = np.ascontiguousarray(A.T if left else A), np.ascontiguousarray(B.T if right else B)
+    np.testing.assert_allclose(kernel(*arguments)[0], (A @ B).T if turned else A @ B, rtol=1e-11, atol=1e-11)
+
+
+def test_sums_are_pairwise() -> None:
+    """A million times 0.1: summed one after the other in single precision the error would be about 1 per cent."""
+    kernel = kernel_of("program(x: f32[n])\n  s: f32 = add[i < n] x[i]\n  return s\n")
+    x = np.full(10**6, 0.1, np.float32)
+    assert abs(float(kernel(x)[0]) - float(x.astype(np.float64).sum())) < 1.0
+
+
+def test_out_of_range_is_an_index_error() -> None:
+    kernel = kernel_of("program(x: f64[n], k: i64[m])\n  t: f64[i < m] = x[k[i]]\n  return t\n")
+    x = np.arange(5.0)
+    assert np.array_equal(kernel(x, np.array([4, 0, 2]))[0], [4, 0, 2])
+    for bad in ([0, 5], [-1] * 9, [2**62]):
+        with pytest.raises(IndexError):
+            kernel(x, np.array(bad))
+
+
+def test_what_is_not_selected_is_not_read() -> None:
+    kernel = kernel_of("""
+program(x: f64[n], y: f64[p])
+  t: f64[i < n + p] = where(lt(i, size(n)), x[i], y[sub(i, size(n))])
+  u: f64[i < n] = mask(gt(i, 0), x[sub(i, 1)])
+  return t, u
+""")
+    for n, p in ((3, 4), (0, 5), (9, 0), (40, 30)):
+        x, y = np.arange(n) + 1.0, -np.arange(p) - 1.0
+        joined, shifted = kernel(x, y)
+        assert np.array_equal(joined, np.concatenate([x, y]))
+        assert np.array_equal(shifted, np.concatenate([[0.0], x[:-1]])[:n])
+
+
+def test_scatter_adds_in_any_collision() -> None:
+    kernel = kernel_of("""
+program(x: f64[n], k: i64[n]) sizes(p)
+  t: f64[p] = scatter add[i < n] at [k[i]] of x[i]
+  return t
+""")
+    rng = np.random.default_rng(1)
+    x, k = rng.standard_normal(1000), rng.integers(0, 7, 1000)
+    np.testing.assert_allclose(kernel(x, k, sizes={"p": 7})[0], np.bincount(k, x, 7), rtol=1e-12)
+
+
+def test_small_constant_axes_are_unrolled() -> None:
+    kernel = kernel_of("""
+program(a: f64[n, 3], R: f64[3, 3])
+  b: f64[i < n, r < 3] = add[c < 3] mul(R[r, c], a[i, c])
+  s: f64[i < n] = mul(b[i, 0], b[i, 2])
+  return s, b
+""")
+    assert "b.sum" not in kernel.loops
+    rng = np.random.default_rng(2)
+    a, R = rng.standard_normal((13, 3)), rng.standard_normal((3, 3))
+    s, b = kernel(a, R)
+    np.testing.assert_allclose(b, a @ R.T, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(s, b[:, 0] * b[:, 2], rtol=1e-12)
