@@ -57,7 +57,7 @@ def compile(
         if (wrt, inputs, dtype) != (None, None, None):
             raise ArgumentError("compile: a sparse matrix takes no wrt, inputs or dtype; its arguments are its symbols")
         return SparseFunction(outputs, options)
-    tree = mapped(lift, outputs) if is_tree(outputs) else lift(outputs)
+    tree = mapped(_expression, outputs)
     exprs = [e for _, e in leaves(tree)]
     if not exprs:
         raise ArgumentError("compile: there is nothing to compile (an empty structure)")
@@ -72,6 +72,14 @@ def compile(
     _check_sizes(sizes or {}, [*nodes, *(x for p in arguments for x in p.symbols)])
     formula = Formula(structure, tuple(arguments), names, isinstance(wrt, tuple | list))
     return Function(formula, options)
+
+
+def _expression(given: Any) -> Expr:
+    """An output as an expression; ArgumentError says which door is meant for what is none."""
+    door = "parse(...)" if isinstance(given, str) else "from_function(...) or jit" if callable(given) else ""
+    if given is None or (door and not isinstance(given, Expr)):
+        raise ArgumentError(f"compile: expected an expression, got {type(given).__name__}{door and '; use ' + door}")
+    return lift(given)
 
 
 def _check_threads(threads: Any) -> None:

@@ -137,6 +137,9 @@ COMPILE: list[tuple[Any, dict[str, Any], str]] = [
     (LOSS, {"sizes": {"n": -3}}, "sizes: n must be a number of elements, got -3"),
     (LOSS, {"threads": 0}, "threads: expected a positive number, got 0"),
     (LOSS, {"dtype": "i64"}, "dtype: expected 'f64' or 'f32', got 'i64'"),
+    ("x + 1", {}, "compile: expected an expression, got str; use parse(...)"),
+    (np.sum, {}, "compile: expected an expression, got _ArrayFunctionDispatcher; use from_function(...) or jit"),
+    ([LOSS, None], {}, "compile: expected an expression, got NoneType"),
     ([], {}, "compile: there is nothing to compile (an empty structure)"),
 ]
 
