@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .vecmath_builder import Builder, Value
-from .vecmath_coefficients import LOG, LOG2, LOG2_E, LOG10_2, LOG10_E
-from .vecmath_exponential import exp_carefully, exp_minus_abs, outside
+from .vecmath_coefficients import LOG, LOG2, LOG2_E, LOG10_2, LOG10_E, LOG_WIDE, Coefficients
+from .vecmath_exponential import exp_carefully, exp_reduced, outside, reduce, scale
 from .vecmath_registry import function, slow_path
 
 TINY = {"f64": 2.0**-1022, "f32": 2.0**-126}
@@ -44,14 +44,16 @@ def split(b: Builder, x: Value) -> Split:
     return Split(k, m - 1.0, shifted)
 
 
-def log_of_significand(b: Builder, f: Value, extra: Value | None = None) -> Value:
+def log_of_significand(b: Builder, f: Value, extra: Value | None = None, coefficients: Coefficients = LOG) -> Value:
     """log(1 + f) - f (+ extra)."""
     s = f / (f + 2.0)
     z = s * s
-    half_square = f * 0.5 * f
-    tail = b.polynomial(z, LOG[b.dtype])
-    inner = b.fma(z, tail, half_square)
-    return b.fma(s, inner, extra if extra is not None else 0.0) - half_square
+    half = f * 0.5
+    long = coefficients is LOG_WIDE  # a short chain hides its latency, a long one is cut in two
+    tail = b.polynomial(z, coefficients[b.dtype], z * z if long else None)
+    inner = b.fma(z, tail, half * f)
+    rest = s * inner if extra is None else b.fma(s, inner, extra)
+    return b.fma(-half, f, rest)
 
 
 def log_of(b: Builder, k: Value, f: Value, extra: Value | None = None) -> Value:
@@ -198,8 +200,10 @@ def softplus_careful(b: Builder, x: Value) -> Value:
 
 @function("softplus")
 def softplus(b: Builder, x: Value) -> Value:
-    """log(1 + exp x) = max(x, 0) + log(1 + exp -|x|)."""
-    usual = b.at_least(x, 0.0) + log1p_of(b, *exp_minus_abs(b, x))
+    """log(1 + exp x) = max(x, 0) + log(1 + e), e = exp -|x|; as e <= 1 the logarithm needs no reduction."""
+    at = reduce(b, -b.abs(x))
+    e = scale(b, exp_reduced(b, at), at.t)
+    usual = e + (b.at_least(x, 0.0) + log_of_significand(b, e, None, LOG_WIDE))
     return b.rare(outside(b, x), usual, lambda: b.call("softplus.careful", x))
 
 

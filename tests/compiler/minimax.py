@@ -142,6 +142,8 @@ def specifications() -> dict[str, Pair]:
         "SINH": Pair(lambda z: (mp.sinh(root(z)) / root(z) - 1) / z, 0, 1, (7, 4), lambda z: z),
         # log((1 + s)/(1 - s)) = 2 s + s z q(z), z = s**2
         "LOG": Pair(lambda z: (2 * mp.atanh(root(z)) / root(z) - 2) / z, 0, s_max**2, (7, 4), lambda z: z),
+        # the same for s <= 1/3, where log(1 + e) with e <= 1 needs no reduction
+        "LOG_WIDE": Pair(lambda z: (2 * mp.atanh(root(z)) / root(z) - 2) / z, 0, mpf(1) / 9, (10, 5), lambda z: z),
         # sin r = r + r z q(z), cos r = 1 - z/2 + z**2 q(z), z = r**2
         "SIN": Pair(lambda z: (mp.sin(root(z)) / root(z) - 1) / z, 0, quarter_pi**2, (6, 4), lambda z: z),
         "COS": Pair(lambda z: (mp.cos(root(z)) - 1 + z / 2) / z**2, 0, quarter_pi**2, (6, 3), lambda z: z**2),
