@@ -25,10 +25,12 @@ def check_name(name: object, what: str = "symbol") -> str:
     shown = ascii(name[:60])
     if not name.isidentifier() or len(name) > LONGEST_NAME:
         raise ArgumentError(f"{shown} cannot name a {what}: use letters, digits and _, not starting with a digit")
-    if keyword.iskeyword(name) and name != "lambda" or name == "lambda":
+    if (keyword.iskeyword(name) and name != "lambda") or name == "lambda":
         raise ArgumentError(f"{shown} cannot name a {what}: it is a reserved word (write {name}_ instead)")
     if unicodedata.normalize("NFKC", name) != name:
-        raise ArgumentError(f"{shown} cannot name a {what}: it looks like {unicodedata.normalize('NFKC', name)!r}; use that")
+        raise ArgumentError(
+            f"{shown} cannot name a {what}: it looks like {unicodedata.normalize('NFKC', name)!r}; use that"
+        )
     return name
 
 
@@ -156,7 +158,8 @@ def matrix(name: str, m: Any = None, n: Any = None, dtype: str = "f64") -> Expr:
 
 
 def tensor(name: str, shape: Any = (), dtype: str = "f64") -> Expr:
-    """A symbol of any shape, written as text (``"m,n,3"``) or as a tuple of sizes.  Raises ShapeError, ArgumentError."""
+    """A symbol of any shape, written as text (``"m,n,3"``) or as a tuple of sizes.  Raises ShapeError,
+    ArgumentError."""
     type_ = parse_type(shape)
     if dtype not in DTYPES:
         raise ArgumentError(f"{dtype!r} is not an element type: use {', '.join(DTYPES)}")

@@ -35,13 +35,21 @@ def find(x: Expr, name: Any, what: str) -> Node:
     known = check_names(all_symbols(x))
     if isinstance(name, Expr):
         if name.node.op.name != "symbol":
-            raise ArgumentError(f"{what}: a variable must be a symbol or its name, got an expression of type {name.type}")
+            raise ArgumentError(
+                f"{what}: a variable must be a symbol or its name, got an expression of type {name.type}"
+            )
         return name.node
     if not isinstance(name, str):
         raise ArgumentError(f"{what}: a variable must be a symbol or its name, got {type(name).__name__}")
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(known)}" if known else "; it has no symbols"
+        hint = (
+            f"; did you mean {close[0]}?"
+            if close
+            else f"; it has {', '.join(known)}"
+            if known
+            else "; it has no symbols"
+        )
         raise ArgumentError(f"{what}: the expression has no symbol {name!r}{hint}")
     return known[name]
 
@@ -77,7 +85,8 @@ def located(x: Expr, error: SymgradError) -> SymgradError:
 
 
 def grad(x: Expr, wrt: Variables = None) -> Any:
-    """The gradient of a scalar with the shape of each variable.  Raises ShapeError, NotDifferentiable, ArgumentError."""
+    """The gradient of a scalar with the shape of each variable.  Raises ShapeError, NotDifferentiable,
+    ArgumentError."""
     nodes, structure = variables(x, wrt, "grad")
     try:
         found = [Expr(g, all_symbols(x), source=x.source) for g in gradients(x.node, nodes)]
@@ -98,8 +107,8 @@ def jacobian(x: Expr, wrt: Variables = None) -> Any:
 
 
 def hessian(x: Expr, wrt: Variables = None, other: Variables = None) -> Any:
-    """The second derivatives of a scalar: for one variable its Hessian, for two names their mixed block, for a tuple the
-    tuple of tuples of blocks."""
+    """The second derivatives of a scalar: for one variable its Hessian, for two names their mixed block, for a tuple
+    the tuple of tuples of blocks."""
     if other is not None:
         (first,), _ = variables(x, wrt, "hessian")
         (second,), _ = variables(x, other, "hessian")
@@ -140,8 +149,8 @@ def _directions(x: Expr, nodes: list[Node], v: Any, what: str) -> list[Expr]:
 
 
 def hvp(x: Expr, wrt: Variables, v: Any) -> Any:
-    """The product of the Hessian of a scalar with a direction `v` (an expression or the name of a new symbol), without the
-    Hessian: forward over reverse."""
+    """The product of the Hessian of a scalar with a direction `v` (an expression or the name of a new symbol), without
+    the Hessian: forward over reverse."""
     nodes, structure = variables(x, wrt, "hvp")
     along = _directions(x, nodes, v, "hvp")
     found = hessian_products(x.node, {n: d.node for n, d in zip(nodes, along, strict=True)})
@@ -158,7 +167,8 @@ def jvp(x: Expr, wrt: Variables, v: Any) -> Expr:
 
 
 def vjp(x: Expr, wrt: Variables, u: Any) -> Any:
-    """The product of a cotangent `u` of the type of `x` (an expression or the name of a new symbol) with the Jacobian."""
+    """The product of a cotangent `u` of the type of `x` (an expression or the name of a new symbol) with the
+    Jacobian."""
     nodes, structure = variables(x, wrt, "vjp")
     if isinstance(u, str):
         cotangent = symbol(u, ArrayType(x.dtype, x.type.shape))

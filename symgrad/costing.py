@@ -1,8 +1,8 @@
 """What a formula costs to compute: operations and memory as polynomials in its sizes.
 
-Products of arrays are counted in the order in which they are planned; an elementwise function counts as one operation per element,
-a sum of products as a multiplication and an addition per term.  Memory counts the results of all operations at eight bytes (four
-for f32), as if nothing were fused: an upper bound that shows what grows with what.
+Products of arrays are counted in the order in which they are planned; an elementwise function counts as one operation
+per element, a sum of products as a multiplication and an addition per term.  Memory counts the results of all
+operations at eight bytes (four for f32), as if nothing were fused: an upper bound that shows what grows with what.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The sweeps of differentiation: reverse, forward, and what follows from them.  No rule of any operation stands here.
 
-Reverse mode is symbol-to-symbol back-propagation as in *Deep Learning* (Goodfellow, Bengio, Courville, 2016), section 6.5:
-`vjp` is algorithm 6.5, it prunes to the nodes between the variables and the output and then asks for the cotangent of each;
-`_cotangents` is algorithm 6.6, `build_grad`, unrolled into one pass in reverse topological order so that nothing
-recurses, with `table` as its grad_table and each operation's `vjp` as its bprop.  Algorithms 6.1 and 6.2 (forward and backward
-through scalar nodes) are the special case of scalars, where every bprop multiplies by a partial derivative.
+Reverse mode is symbol-to-symbol back-propagation as in *Deep Learning* (Goodfellow, Bengio, Courville, 2016), section
+6.5: `vjp` is algorithm 6.5, it prunes to the nodes between the variables and the output and then asks for the cotangent
+of each; `_cotangents` is algorithm 6.6, `build_grad`, unrolled into one pass in reverse topological order so that
+nothing recurses, with `table` as its grad_table and each operation's `vjp` as its bprop.  Algorithms 6.1 and 6.2
+(forward and backward through scalar nodes) are the special case of scalars, where every bprop multiplies by a partial
+derivative.
 
 A Jacobian is one reverse sweep whose cotangent carries the output's axes as extra leading axes, seeded with identities
 (`delta`): every operation acts on trailing axes, so the rules need not know.  Forward mode is the same graph walked the
@@ -28,7 +29,12 @@ def active_nodes(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
     """The nodes of `order` that depend on `wrt` through operations that can carry a derivative."""
     active = set(wrt)
     for x in order:
-        if x not in active and any(i in active for i in x.inputs) and is_float(x.type.dtype) and x.op.name != "stop_gradient":
+        if (
+            x not in active
+            and any(i in active for i in x.inputs)
+            and is_float(x.type.dtype)
+            and x.op.name != "stop_gradient"
+        ):
             active.add(x)
     return active
 
@@ -118,7 +124,9 @@ def jacobian(y: Node, wrt: Sequence[Node]) -> list[Expr]:
 def gradient(y: Node, wrt: Sequence[Node]) -> list[Expr]:
     """The gradient of a scalar `y` with the shape of each x.  Raises ShapeError if `y` is not a scalar."""
     if y.type.shape:
-        raise ShapeError(f"grad: needs a scalar, got {y.type}; use sum(...) for a loss or .jacobian(...) for all derivatives")
+        raise ShapeError(
+            f"grad: needs a scalar, got {y.type}; use sum(...) for a loss or .jacobian(...) for all derivatives"
+        )
     return jacobian(y, wrt)
 
 

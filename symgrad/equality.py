@@ -1,7 +1,8 @@
 """`same`: is this formula equal to that one?  Proved by rewriting, refuted by numbers, or said to be undecided.
 
-A proof is a common canonical form, or a difference that `simplify` brings to zero; it says what it assumed.  A refutation is a point at
-which the values differ by far more than rounding explains.  Between the two stands "equal at N random points, not proved".
+A proof is a common canonical form, or a difference that `simplify` brings to zero; it says what it assumed.  A
+refutation is a point at which the values differ by far more than rounding explains.  Between the two stands "equal at N
+random points, not proved".
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ FAR = 1e-6
 class Verdict:
     """The answer of `same`; true in an `if` unless the formulas were refuted.
 
-    `proved` with the `assumptions` that the proof needed, or refuted by a `counterexample` (values of the symbols) where the
-    formulas have the values `left` and `right`."""
+    `proved` with the `assumptions` that the proof needed, or refuted by a `counterexample` (values of the symbols)
+    where the formulas have the values `left` and `right`."""
 
     equal: bool
     proved: bool
@@ -60,7 +61,8 @@ def _shown(value: Any) -> str:
 
 
 def same(a: Any, b: Any, *, trials: int = TRIALS, seed: int = 0) -> Verdict:
-    """Whether two formulas, texts or expressions, have the same value; a text takes the shapes of its symbols from the other.
+    """Whether two formulas, texts or expressions, have the same value; a text takes the shapes of its symbols from the
+    other.
 
     >>> import symgrad as sg
     >>> L = sg.parse("sum((X @ w - y)**2)", X="m,n", w="n", y="m")
@@ -100,7 +102,9 @@ def _both(a: Any, b: Any) -> tuple[Expr, Expr]:
     types: dict[str, ArrayType] = {}
     for x in (*all_symbols(left), *all_symbols(right)):
         if types.setdefault(symbol_name(x), x.type) != x.type:
-            raise ArgumentError(f"same: {symbol_name(x)} is {types[symbol_name(x)]} on one side and {x.type} on the other")
+            raise ArgumentError(
+                f"same: {symbol_name(x)} is {types[symbol_name(x)]} on one side and {x.type} on the other"
+            )
     return left, right
 
 

@@ -1,7 +1,7 @@
 """Everything a user can catch: each class is also the built-in error that NumPy's users would expect.
 
-An error carries its message and, once the text that the user wrote is known, the source and the span to point at.  Raising
-happens deep inside (a type rule knows nothing of text); the door that holds the text adds the place.
+An error carries its message and, once the text that the user wrote is known, the source and the span to point at.
+Raising happens deep inside (a type rule knows nothing of text); the door that holds the text adds the place.
 """
 
 from __future__ import annotations
@@ -69,4 +69,5 @@ class ArgumentError(SymgradError, TypeError, ValueError):
 
 
 class DomainError(SymgradError, ValueError):
-    """Numbers outside an operation's domain where no IEEE value can say so (an empty maximum, an index out of range)."""
+    """Numbers outside an operation's domain where no IEEE value can say so (an empty maximum, an index out of
+    range)."""

@@ -1,8 +1,8 @@
 """`explain`: how a derivative comes about, step by step, as a textbook would write it down.
 
-Three tables: the intermediate variables of the formula with their local derivatives; the cotangent of each, the grad table of
-back-propagation, in the order in which it is filled; and the simplifications of the result by name, with the number of
-operations before and after.
+Three tables: the intermediate variables of the formula with their local derivatives; the cotangent of each, the grad
+table of back-propagation, in the order in which it is filled; and the simplifications of the result by name, with the
+number of operations before and after.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def explain(x: Expr, wrt: Variables = None) -> Explanation:
     for n in (x.node, *nodes):
         require_differentiable(n, "explain")
     (root,) = canonicalise([x.node])
-    order = [n for n in postorder([root])]
+    order = postorder([root])
     names = _names(order)
     active = active_nodes(order, nodes)
     found: Simplified = simplify(gradients(root, nodes))

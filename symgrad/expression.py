@@ -1,9 +1,9 @@
 """`Expr`: what users hold, and `apply`, the one way in which operations come to exist.
 
 An `Expr` is a node with what mathematics does not know: the declared symbols in their order, whether its element type
-is only a suggestion (`weak`, like a Python number in NumPy 2), and the text it came from.  Its operators, methods and NumPy
-protocols look functions up by name in `FUNCTIONS`, which the rows in `ops/` fill: that is what lets the rules of operations
-be written with the same operators that users write, without a cycle of imports.
+is only a suggestion (`weak`, like a Python number in NumPy 2), and the text it came from.  Its operators, methods and
+NumPy protocols look functions up by name in `FUNCTIONS`, which the rows in `ops/` fill: that is what lets the rules of
+operations be written with the same operators that users write, without a cycle of imports.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Source:
 
 
 class Expr:
-    """An expression: a value of some type in terms of symbols.  Acts like a NumPy array under operators, NumPy functions
-    and indexing; calling it with values evaluates it.  Made by `parse`, `from_function`, `from_sympy` and the symbols
-    (`scalar`, `vector`, `matrix`, `tensor`).
+    """An expression: a value of some type in terms of symbols.  Acts like a NumPy array under operators, NumPy
+    functions and indexing; calling it with values evaluates it.  Made by `parse`, `from_function`, `from_sympy` and the
+    symbols (`scalar`, `vector`, `matrix`, `tensor`).
 
     >>> import symgrad as sg
     >>> x = sg.vector("x", "n")
@@ -100,7 +100,8 @@ class Expr:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """The sizes of the axes: integers where they are known, otherwise expressions usable as numbers and as sizes."""
+        """The sizes of the axes: integers where they are known, otherwise expressions usable as numbers and as
+        sizes."""
         return tuple(n if isinstance(n, int) else size(n) for n in self.node.type.shape)
 
     @property
@@ -135,8 +136,10 @@ class Expr:
     __index__ = __float__  # type: ignore[assignment]
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise ArgumentError(f"a symbolic value ({self.type}) cannot become a NumPy array: use NumPy's functions on it, or "
-                            "sg.array([...]) to put expressions together")
+        raise ArgumentError(
+            f"a symbolic value ({self.type}) cannot become a NumPy array: use NumPy's functions on it, or "
+            "sg.array([...]) to put expressions together"
+        )
 
     def __hash__(self) -> int:
         return hash(self.node)
@@ -146,7 +149,9 @@ class Expr:
             name = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}[ufunc.__name__]
             return FUNCTIONS[name](*inputs, **{"axis": 0, **kwargs})
         if method != "__call__" or ufunc not in NUMPY:
-            raise DTypeError(f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}: not an operation of symgrad")
+            raise DTypeError(
+                f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}: not an operation of symgrad"
+            )
         for option in kwargs:
             raise ArgumentError(f"numpy.{ufunc.__name__}: option {option}= is not supported on symbolic values")
         return FUNCTIONS[NUMPY[ufunc]](*inputs)
@@ -173,7 +178,8 @@ class Expr:
         return result
 
     def __call__(self, *args: Any, **values: Any) -> Any:
-        """The value for values of the symbols, by name or in the order of declaration, computed by NumPy without compiling."""
+        """The value for values of the symbols, by name or in the order of declaration, computed by NumPy without
+        compiling."""
         from .api import evaluate
 
         return evaluate(self, *args, **values)
@@ -210,8 +216,8 @@ class Expr:
     def jacobian(self, wrt: Any = None, *, sparse: bool = False) -> Any:
         """All first derivatives: the axes of the value, then those of the variable.
 
-        With `sparse`, a `SparseMatrix` with one row per element of the value and one column per element of the variable (or
-        of all variables of a tuple): its structure follows from the formula, and only its entries are computed."""
+        With `sparse`, a `SparseMatrix` with one row per element of the value and one column per element of the variable
+        (or of all variables of a tuple): its structure follows from the formula, and only its entries are computed."""
         if sparse:
             from .sparse_function import sparse_derivative
 
@@ -263,8 +269,8 @@ class Expr:
         return replace(self, {**(values or {}), **named_values})
 
     def simplify(self, *, method: str | None = None) -> Expr:
-        """The shortest form found, equal in value wherever this one is finite; ``.assumptions`` of the result says what was taken
-        for granted ("norm(x) is not zero").  ``method="sympy"`` asks SymPy's simplifier (scalars only)."""
+        """The shortest form found, equal in value wherever this one is finite; ``.assumptions`` of the result says what
+        was taken for granted ("norm(x) is not zero").  ``method="sympy"`` asks SymPy's simplifier (scalars only)."""
         from .calculus import simplified
 
         return simplified(self, method)
@@ -281,8 +287,8 @@ class Expr:
         return cost([self.node], sizes)
 
     def explain(self, wrt: Any = None) -> Any:
-        """How the gradient of this scalar comes about: intermediate variables, cotangents, simplifications.  Called on a
-        gradient that `grad` gave, it explains that gradient."""
+        """How the gradient of this scalar comes about: intermediate variables, cotangents, simplifications.  Called on
+        a gradient that `grad` gave, it explains that gradient."""
         from .explanation import explain
 
         if self.origin is not None and wrt is None:
@@ -301,7 +307,11 @@ class Expr:
 
 def shape_text(type_: ArrayType) -> str:
     """A type in the notation of shapes: "m, n", "" for a scalar, "f32[m, n]" for other element types."""
-    return ", ".join(map(str, type_.shape)) if type_.dtype == "f64" else f"{type_.dtype}[{', '.join(map(str, type_.shape))}]"
+    return (
+        ", ".join(map(str, type_.shape))
+        if type_.dtype == "f64"
+        else f"{type_.dtype}[{', '.join(map(str, type_.shape))}]"
+    )
 
 
 def _rebuild(node: Node, declared: tuple[Node, ...], weak: bool, text: str | None) -> Expr:
@@ -337,8 +347,8 @@ def _unary(name: str) -> Callable[[Expr], Expr]:
     return operator
 
 
-for _symbol, _name in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
-                       "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
+for _symbol, _name in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",
+                       "floordiv": "floor_divide", "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
                        "xor": "logical_xor"}.items():  # fmt: skip
     setattr(Expr, f"__{_symbol}__", _binary(_name))
     setattr(Expr, f"__r{_symbol}__", _reflected(_name))
@@ -372,7 +382,8 @@ _PACKED = {float: ("f64", struct.Struct("=d")), int: ("i64", struct.Struct("=q")
 
 
 def _packed(value: Any, dtype: str | None) -> Params | None:
-    """The parameters of a constant node for a Python number without the detour over an array, None for large integers."""
+    """The parameters of a constant node for a Python number without the detour over an array, None for large
+    integers."""
     try:
         name, form = _PACKED[float] if dtype else _PACKED[type(value)]
         return name, (), form.pack(value)
@@ -574,7 +585,9 @@ def broadcast_shapes(op: str, types: Sequence[ArrayType]) -> tuple[Dim, ...]:
                 shape[k] = n
             elif n not in (1, shape[k]):
                 sides = " and ".join(str(u) for u in types) if len(types) < 4 else ", ".join(map(str, types))
-                raise ShapeError(f"{op}: shapes do not broadcast: {sides} (size {shape[k]} against {n} in axis {k - rank})")
+                raise ShapeError(
+                    f"{op}: shapes do not broadcast: {sides} (size {shape[k]} against {n} in axis {k - rank})"
+                )
     return tuple(shape)
 
 

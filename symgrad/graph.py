@@ -61,8 +61,8 @@ class Op:
     linear: bool = False
     """The result is linear in the first input, and its other inputs have no derivative."""
     requires: Callable[..., Any] | None = None
-    """What only the numbers of the sizes can tell: for a node, triples of a size that must not be negative, what is wrong
-    otherwise, and the error to say it with."""
+    """What only the numbers of the sizes can tell: for a node, triples of a size that must not be negative, what is
+    wrong otherwise, and the error to say it with."""
     doc: str = ""
 
     def __repr__(self) -> str:
@@ -262,8 +262,8 @@ class Graph:
         return iter(self.order)
 
     def to_networkx(self) -> networkx.MultiDiGraph[int]:
-        """The view as a `networkx.MultiDiGraph` from inputs to consumers: vertices are positions in the topological order
-        with attributes `op`, `type` and `params`; an edge carries the input's `position`."""
+        """The view as a `networkx.MultiDiGraph` from inputs to consumers: vertices are positions in the topological
+        order with attributes `op`, `type` and `params`; an edge carries the input's `position`."""
         import networkx
 
         result: networkx.MultiDiGraph[int] = networkx.MultiDiGraph()

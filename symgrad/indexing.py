@@ -45,8 +45,9 @@ class Routine:
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """What `Op.lower` returns for a loop: nodes inside its body that are carried, sliced, or stand for arrays from outside (in the
-    order of the node's inputs), the carried values after a step, the results to stack, and the condition of a while loop.
+    """What `Op.lower` returns for a loop: nodes inside its body that are carried, sliced, or stand for arrays from
+    outside (in the order of the node's inputs), the carried values after a step, the results to stack, and the
+    condition of a while loop.
 
     The node's result is the last carried values and the stacks, flattened, one behind the other."""
 

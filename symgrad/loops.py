@@ -1,9 +1,10 @@
 """Loops as operations: `scan` and `while`, with their derivatives.
 
-A loop is a node whose parameter is its body, a flat table over `bound` nodes (carried values, slices, values from outside), and
-whose result packs the last carried values and the stacked results of the steps.  The derivative of a scan is a scan again: reverse
-mode first runs it forward and keeps what was carried, then runs the transposed body backwards; forward mode carries tangents
-along.  Values that do not change from step to step are computed outside.  Compiled code runs a native loop.
+A loop is a node whose parameter is its body, a flat table over `bound` nodes (carried values, slices, values from
+outside), and whose result packs the last carried values and the stacked results of the steps.  The derivative of a scan
+is a scan again: reverse mode first runs it forward and keeps what was carried, then runs the transposed body backwards;
+forward mode carries tangents along.  Values that do not change from step to step are computed outside.  Compiled code
+runs a native loop.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from .ops.contraction import broadcast_to, unit_axes
 from .ops.packing import Shape, pack, packed_size, unpack, unpack_cotangent
 
 LONGEST = 2**62
-BOUND = register(Op("bound", lambda types, params: params[-1], lambda *_: None, doc="A value inside the body of a loop."))  # type: ignore[arg-type, return-value]
+BOUND = register(
+    Op("bound", lambda types, params: params[-1], lambda *_: None, doc="A value inside the body of a loop.")
+)  # type: ignore[arg-type, return-value]
 
 
 def bound(role: str, k: int, type_: ArrayType, level: int = 0) -> Node:
@@ -56,9 +59,10 @@ def body_of(x: Node) -> Body:
     table, carries, slices = x.params[:3]
     types = [i.type for i in x.inputs]
     after, results = _unflattened(table, carries)  # type: ignore[arg-type]
+    sliced = types[carries : carries + slices]  # type: ignore[operator, misc]
     return Body(
         tuple(bound("carry", k, t) for k, t in enumerate(types[:carries])),  # type: ignore[misc]
-        tuple(bound("slice", k, ArrayType(t.dtype, t.shape[1:])) for k, t in enumerate(types[carries : carries + slices])),  # type: ignore[operator, misc]
+        tuple(bound("slice", k, ArrayType(t.dtype, t.shape[1:])) for k, t in enumerate(sliced)),
         tuple(bound("outside", k, t) for k, t in enumerate(types[carries + slices :])),  # type: ignore[operator, misc]
         after, results,
     )  # fmt: skip
@@ -132,14 +136,16 @@ class _Stepper:
 
 
 def _scan_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
-    table, carries, slices, length, reverse = params
+    _, carries, slices, length, reverse = params
     assert isinstance(carries, int) and isinstance(slices, int)
     body = _body_of_types(params, args)
     known = _known_sizes(body, args, sizes)
     steps = evaluate(length, known)  # type: ignore[arg-type]
     stepper = _Stepper(body, (*body.next, *body.results), args[carries + slices :], known)
     carried = list(args[:carries])
-    stacks = [np.zeros((steps, *(evaluate(n, known) for n in r.type.shape)), DTYPES[r.type.dtype]) for r in body.results]
+    stacks = [
+        np.zeros((steps, *(evaluate(n, known) for n in r.type.shape)), DTYPES[r.type.dtype]) for r in body.results
+    ]
     for k in range(steps - 1, -1, -1) if reverse else range(steps):
         found = stepper.run(carried, [a[k] for a in args[carries : carries + slices]])
         carried = [found[x] for x in body.next]
@@ -200,7 +206,12 @@ Given = tuple[Node, Expr]
 
 
 def make_scan(
-    carried: Sequence[Carried], sliced: Sequence[Given], outside: Sequence[Given], results: Sequence[Expr], length: Dim, reverse: bool
+    carried: Sequence[Carried],
+    sliced: Sequence[Given],
+    outside: Sequence[Given],
+    results: Sequence[Expr],
+    length: Dim,
+    reverse: bool,
 ) -> tuple[list[Expr], list[Expr]]:
     """A scan over a body whose own nodes may be any leaves: the last carried values and the stacked results."""
     names = {
@@ -254,7 +265,9 @@ def _scan_vjp(g: Expr, y: Expr, *inputs: Expr) -> list[Expr | None]:
     extra = g.type.shape[: g.ndim - 1]
     types = parts_of(y.node)
     parts = unpack_cotangent(g, [t.shape for t in types])
-    parts = [None if p is None or not is_float(t.dtype) else cast(p, t.dtype) for p, t in zip(parts, types, strict=True)]
+    parts = [
+        None if p is None or not is_float(t.dtype) else cast(p, t.dtype) for p, t in zip(parts, types, strict=True)
+    ]
     given: list[Given] = list(zip(body.outside, outside, strict=True))
     _, history = make_scan(
         [Carried(x, a, Expr(n)) for x, a, n in zip(body.carries, starts, body.next, strict=True)],
@@ -264,13 +277,20 @@ def _scan_vjp(g: Expr, y: Expr, *inputs: Expr) -> list[Expr | None]:
     moving = [k for k, x in enumerate(body.carries) if is_float(x.type.dtype)]
     count = len(body.carries)
     cotangents = {k: bound("cotangent", k, _wide(extra, body.carries[k].type), 1) for k in moving}
-    arriving = {k: bound("arriving", k, _wide(extra, r.type), 1) for k, r in enumerate(body.results) if parts[count + k] is not None}
+    arriving = {
+        k: bound("arriving", k, _wide(extra, r.type), 1)
+        for k, r in enumerate(body.results)
+        if parts[count + k] is not None
+    }
     pulled = vjp(
         [*(body.next[k] for k in moving), *(body.results[k] for k in arriving)],
         [*(Expr(x) for x in cotangents.values()), *(Expr(x) for x in arriving.values())], wrt,
     )  # fmt: skip
     by_node = {x: p if p is not None else _zeros(extra, x.type) for x, p in zip(wrt, pulled, strict=True)}
-    carried = [Carried(cotangents[k], _or_zeros(parts[k], extra, body.carries[k].type), by_node[body.carries[k]]) for k in moving]
+    carried = [
+        Carried(cotangents[k], _or_zeros(parts[k], extra, body.carries[k].type), by_node[body.carries[k]])
+        for k in moving
+    ]
     summed = [x for x in body.outside if x in by_node]
     for j, x in enumerate(summed):
         total = bound("sum", j, _wide(extra, x.type), 1)
@@ -295,9 +315,15 @@ def _scan_jvp(tangents: Sequence[Expr | None], y: Expr, *inputs: Expr) -> Expr |
     body, starts, slices, outside = _grouped(y, inputs)
     _, _, _, length, reverse = y.node.params
     assert isinstance(length, int | Size) and isinstance(reverse, bool)
-    extra: Shape = max((t.type.shape[: t.ndim - x.ndim] for t, x in zip(tangents, inputs, strict=True) if t is not None), key=len)
+    extra: Shape = max(
+        (t.type.shape[: t.ndim - x.ndim] for t, x in zip(tangents, inputs, strict=True) if t is not None), key=len
+    )
     own = (*body.carries, *body.slices, *body.outside)
-    moved = {x: t for x, t in zip(own, tangents, strict=True) if is_float(x.type.dtype) and (t is not None or x in body.carries)}
+    moved = {
+        x: t
+        for x, t in zip(own, tangents, strict=True)
+        if is_float(x.type.dtype) and (t is not None or x in body.carries)
+    }
     inside = {x: bound("tangent", k, _wide(extra, x.type), 1) for k, x in enumerate(own) if x in moved}
     pushed = jvp([*body.next, *body.results], {x: Expr(t) for x, t in inside.items()})
     pairs = zip((*body.next, *body.results), pushed, strict=True)
@@ -366,7 +392,27 @@ def _no_forward(tangents: Sequence[Expr | None], y: Expr, *inputs: Expr) -> Expr
     raise _no_reverse(y, y, y)[0]
 
 
-register(Op("scan", _scan_type, _scan_evaluate, _scan_lower, vjp=_scan_vjp, jvp=_scan_jvp, doc="A loop of a known number of steps."))
-register(Op("while", _while_type, _while_evaluate, _while_lower, vjp=_no_reverse, jvp=_no_forward, doc="A loop with a condition."))
+register(
+    Op(
+        "scan",
+        _scan_type,
+        _scan_evaluate,
+        _scan_lower,
+        vjp=_scan_vjp,
+        jvp=_scan_jvp,
+        doc="A loop of a known number of steps.",
+    )
+)
+register(
+    Op(
+        "while",
+        _while_type,
+        _while_evaluate,
+        _while_lower,
+        vjp=_no_reverse,
+        jvp=_no_forward,
+        doc="A loop with a condition.",
+    )
+)
 
 __all__ = ["Body", "Carried", "body_of", "bound", "make_scan", "parts_of", "unpacked"]

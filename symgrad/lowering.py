@@ -134,7 +134,10 @@ def _loop(
         else:
             names.append(inner[root].name)
     ends = [Operand(f"{name}.e{k}", c.type) for k, c in enumerate(found.carries)]
-    stacks = [Operand(f"{name}.y{k}", ArrayType(r.type.dtype, (found.length, *r.type.shape))) for k, r in enumerate(found.results)]
+    stacks = [
+        Operand(f"{name}.y{k}", ArrayType(r.type.dtype, (found.length, *r.type.shape)))
+        for k, r in enumerate(found.results)
+    ]
     body = Program(tuple((a.name, a.type) for a in (*carries, *slices)), _needed(statements, names), ())
     loop = Loop(
         body, found.length, tuple((c.name, a.name, e.name) for c, a, e in zip(carries, operands, ends, strict=False)),
@@ -188,7 +191,9 @@ def _needed(statements: Sequence[Statement], outputs: Sequence[str]) -> tuple[St
             if any(name in wanted for name, _ in statement.targets):
                 kept.append(statement)
                 wanted.update(statement.inputs)
-        elif any(name in wanted for name in (*(e for _, _, e in statement.carried), *(a for _, a in statement.stacked))):
+        elif any(
+            name in wanted for name in (*(e for _, _, e in statement.carried), *(a for _, a in statement.stacked))
+        ):
             kept.append(statement)
             wanted.update(_reads(statement))
     return tuple(reversed(kept))

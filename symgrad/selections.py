@@ -1,9 +1,9 @@
 """Which entries of its variables a formula reads where: selections, pushed down to the variables.
 
-``x[1:] - x[:-1]`` reads x through two selections.  Seen as independent variables u and v they make the formula a function of
-u and v in which derivatives are local: its Jacobian is that with respect to u, put at the columns that u selects, plus that
-with respect to v.  To see more such formulas, selections of elementwise results are first moved onto their operands:
-``(x**2)[1:]`` is ``x[1:]**2``.
+``x[1:] - x[:-1]`` reads x through two selections.  Seen as independent variables u and v they make the formula a
+function of u and v in which derivatives are local: its Jacobian is that with respect to u, put at the columns that u
+selects, plus that with respect to v.  To see more such formulas, selections of elementwise results are first moved onto
+their operands: ``(x**2)[1:]`` is ``x[1:]**2``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MOVES = ("slice", "take", "reshape", "einsum")
 
 @dataclass(frozen=True)
 class Selection:
-    """Elements of the variable `variable` in the order of `source`, an expression of it that only moves elements; `symbol`
-    stands for them in the formula."""
+    """Elements of the variable `variable` in the order of `source`, an expression of it that only moves elements;
+    `symbol` stands for them in the formula."""
 
     variable: Node
     source: Node

@@ -1,8 +1,9 @@
 """`simplify`: the shortest form found by rules, and what was assumed to get there.
 
-Rounds of one walk up the graph each: every node is brought to canonical form, then rules of the short set, common factors and
-multiplying out are tried, and a step is taken only if the formula gets shorter (`rewrite.cost`).  Since every accepted step
-lowers one number, the search ends; a round that changes nothing is the last.  The walk visits each distinct node once.
+Rounds of one walk up the graph each: every node is brought to canonical form, then rules of the short set, common
+factors and multiplying out are tried, and a step is taken only if the formula gets shorter (`rewrite.cost`).  Since
+every accepted step lowers one number, the search ends; a round that changes nothing is the last.  The walk visits each
+distinct node once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sparse matrices as expressions and as compiled functions with `scipy.sparse` results.
 
-The pattern is found once for given sizes (and given integer arrays that formulas index by) and kept; a call computes the
-values of its entries in the order in which the compressed matrix stores them.
+The pattern is found once for given sizes (and given integer arrays that formulas index by) and kept; a call computes
+the values of its entries in the order in which the compressed matrix stores them.
 """
 
 from __future__ import annotations
@@ -167,7 +167,9 @@ class SparseFunction:
         return data
 
     def _places(self, pattern: Pattern, spacing: Sequence[Slots | None]) -> list[Array]:
-        return [np.ascontiguousarray(s, np.int64) for s, even in zip(pattern.slots, spacing, strict=True) if even is None]
+        return [
+            np.ascontiguousarray(s, np.int64) for s, even in zip(pattern.slots, spacing, strict=True) if even is None
+        ]
 
     def _machine(self, spacing: tuple[Slots | None, ...]) -> Machine:
         """Computes the data of the compressed matrix, the slots given as slices where they are equally spaced."""
@@ -181,7 +183,9 @@ class SparseFunction:
     def _formula(self, key: Sequence[tuple[int, int] | None]) -> tuple[Node, list[Node]]:
         structure = self.matrix.structure
         entries = named("entries")
-        values = [v for e in structure.entries for v in [reshape(Expr(e.piece.values), (-1,))] * (2 if e.mirrored else 1)]
+        values = [
+            v for e in structure.entries for v in [reshape(Expr(e.piece.values), (-1,))] * (2 if e.mirrored else 1)
+        ]
         terms, places = [], []
         for k, (v, even) in enumerate(zip(values, key, strict=True)):
             n = v.type.shape[0]
@@ -207,7 +211,9 @@ def _grid(labels: Sequence[int], row: Array, column: Array) -> tuple[Array, Arra
     """Row and column numbers of every value of a piece, on the grid of its distinct labels."""
     lengths = dict(zip(labels, (*row.shape, *column.shape), strict=True))
     every = distinct(labels)
-    axes = {k: np.arange(lengths[k]).reshape([-1 if q == p else 1 for q in range(len(every))]) for p, k in enumerate(every)}
+    axes = {
+        k: np.arange(lengths[k]).reshape([-1 if q == p else 1 for q in range(len(every))]) for p, k in enumerate(every)
+    }
     shape = [lengths[k] for k in every]
     rank = row.ndim
     r = row[tuple(axes[k] for k in labels[:rank])] if rank else row

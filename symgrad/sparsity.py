@@ -1,10 +1,10 @@
 """Sparse Jacobians and Hessians: their structure from the graph, their values in closed form, nothing else computed.
 
-Derivatives with respect to selections of the variables (`selections`) are canonical expressions in which what is known to
-be zero stands as an identity (`delta`) between axes.  `pieces` takes such an expression apart into a sum of terms, each
-a dense array of values with the statement which axes run together.  A band matrix is a few vectors, a block-diagonal one an array of
-blocks.  The structure does not depend on the sizes, so preparation does not either; positions are numbers only once
-arrays arrive.  No compression by colouring is needed: every value computed is an entry.
+Derivatives with respect to selections of the variables (`selections`) are canonical expressions in which what is known
+to be zero stands as an identity (`delta`) between axes.  `pieces` takes such an expression apart into a sum of terms,
+each a dense array of values with the statement which axes run together.  A band matrix is a few vectors, a
+block-diagonal one an array of blocks.  The structure does not depend on the sizes, so preparation does not either;
+positions are numbers only once arrays arrive.  No compression by colouring is needed: every value computed is an entry.
 
 Values that fall on equally spaced places of the result are written there as a slice, others through an index array.
 """
@@ -28,7 +28,8 @@ Labels = tuple[int, ...]
 class Piece:
     """A term of an array that is zero unless axes with equal labels have equal indices.
 
-    `labels` has one label per axis of the whole array; `values` has one axis per distinct label, in order of appearance."""
+    `labels` has one label per axis of the whole array; `values` has one axis per distinct label, in order of
+    appearance."""
 
     labels: Labels
     values: Node
@@ -98,7 +99,11 @@ def _structured(x: Node) -> bool:
 
 def _inner(x: Node) -> int | None:
     if x.op.name == "mul":
-        same = [k for k, i in enumerate(x.inputs) if i.type.shape == x.type.shape and i.op.name in ("delta", "einsum", "div", "mask")]
+        same = [
+            k
+            for k, i in enumerate(x.inputs)
+            if i.type.shape == x.type.shape and i.op.name in ("delta", "einsum", "div", "mask")
+        ]
         return same[-1] if same else None
     return {"div": 0, "mask": 1}.get(x.op.name)
 
@@ -159,7 +164,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Structure:
-    """A sparse Jacobian or Hessian of `root`: the sum of its entries, columns (and for Hessians rows) along `variables`."""
+    """A sparse Jacobian or Hessian of `root`: the sum of its entries, columns (and for Hessians rows) along
+    `variables`."""
 
     root: Node
     variables: tuple[Node, ...]
@@ -213,7 +219,8 @@ def _in_terms_of_variables(entries: Sequence[Entry], selections: Sequence[Select
 
 
 def diagonal(root: Node, variable: Node) -> Node:
-    """The diagonal of the Hessian of the scalar `root`, in the shape of `variable`; nothing off the diagonal is computed."""
+    """The diagonal of the Hessian of the scalar `root`, in the shape of `variable`; nothing off the diagonal is
+    computed."""
     (block,) = jacobians(gradients(root, [variable]), [variable])
     rank = len(variable.type.shape)
     terms = []

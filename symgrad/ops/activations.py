@@ -1,7 +1,7 @@
 """Activations and output units of *Deep Learning* (Goodfellow, Bengio, Courville, 2016), sections 6.2 and 6.3.
 
-At a kink the derivative is that of the side where the unit is constant or, where neither is, of the left side: 0 at the kinks of
-relu, hard_tanh and of a constant, `slope` at 0 for leaky_relu and prelu.
+At a kink the derivative is that of the side where the unit is constant or, where neither is, of the left side: 0 at the
+kinks of relu, hard_tanh and of a constant, `slope` at 0 for leaky_relu and prelu.
 """
 
 from __future__ import annotations

@@ -44,9 +44,18 @@ elementwise("add", _fold(np.add), lambda y, *xs: (1,) * len(xs), commutative=Tru
             doc="Sum.", mpmath=_fold(operator.add))  # fmt: skip
 elementwise("mul", _fold(np.multiply), lambda y, *xs: [_others(xs, k) for k in range(len(xs))], commutative=True,
             domain=((-2, 2), (-2, 2)), doc="Elementwise product.", mpmath=_fold(operator.mul))  # fmt: skip
-elementwise("sub", np.subtract, lambda y, a, b: (1, -1), domain=((-2, 2), (-2, 2)), doc="Difference.", mpmath=operator.sub)
+elementwise(
+    "sub", np.subtract, lambda y, a, b: (1, -1), domain=((-2, 2), (-2, 2)), doc="Difference.", mpmath=operator.sub
+)
 elementwise("neg", np.negative, lambda y, x: (-1,), domain=((-2, 2),), doc="Negative.", mpmath=operator.neg)
-elementwise("div", np.divide, lambda y, a, b: (1 / b, -y / b), domain=((-2, 2), (0.5, 2)), doc="Quotient.", mpmath=operator.truediv)
+elementwise(
+    "div",
+    np.divide,
+    lambda y, a, b: (1 / b, -y / b),
+    domain=((-2, 2), (0.5, 2)),
+    doc="Quotient.",
+    mpmath=operator.truediv,
+)
 elementwise("floordiv", np.floor_divide, lambda y, a, b: (0, 0), domain=((-5, 5), (1, 3)), doc="Quotient rounded towards minus infinity.",
             mpmath=lambda a, b: _mp().floor(a / b))  # fmt: skip
 elementwise("mod", np.mod, lambda y, a, b: (1, -floor_divide(a, b)), domain=((0.1, 0.9), (1, 3)),
@@ -131,7 +140,13 @@ def _one(dtype: str) -> float | int:
 
 
 def _evaluate_power(a: Any, b: Any) -> Any:
-    if np.ndim(b) == 0 and np.asarray(b).dtype.kind == "f" and abs(b) <= LARGEST_UNROLLED_POWER and b == np.trunc(b) and b:
+    if (
+        np.ndim(b) == 0
+        and np.asarray(b).dtype.kind == "f"
+        and abs(b) <= LARGEST_UNROLLED_POWER
+        and b == np.trunc(b)
+        and b
+    ):
         result = _repeated(a, int(abs(b)))
         return result if b > 0 else np.divide(np.asarray(1, np.asarray(b).dtype), result)
     return np.power(a, b)
@@ -218,7 +233,12 @@ unary("abs", np.abs, lambda y, x: sign(x), "absolute", "fabs", also=[np.fabs], w
       doc="Absolute value; the derivative at 0 is 0.")  # fmt: skip
 unary("sign", np.sign, lambda y, x: 0, want_float=False, domain=((0.3, 2),), sympy="sign", mpmath="sign",
       doc="-1, 0 or 1; the derivative is 0.")  # fmt: skip
-_ROUNDING: dict[str, Any] = {"floor": "floor", "ceil": "ceil", "rint": "nint", "trunc": lambda x: _mp().sign(x) * _mp().floor(abs(x))}
+_ROUNDING: dict[str, Any] = {
+    "floor": "floor",
+    "ceil": "ceil",
+    "rint": "nint",
+    "trunc": lambda x: _mp().sign(x) * _mp().floor(abs(x)),
+}
 for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):
     unary(_name, _numpy, lambda y, x: 0, *(["round"] if _name == "rint" else []), also=[np.round] if _name == "rint" else [],
           domain=((0.1, 2.4),), mpmath=_ROUNDING[_name], doc="Rounding; the derivative is 0.")  # fmt: skip
@@ -283,8 +303,16 @@ def _where_vjp(g: Expr, y: Expr, c: Expr, a: Expr, b: Expr) -> list[Expr | None]
 def _where_jvp(t: Sequence[Expr | None], y: Expr, c: Expr, a: Expr, b: Expr) -> Expr | None:
     from .elementwise import mask
 
-    parts = [mask(condition, widen(d, x.ndim, y.ndim)) for condition, d, x in ((c, t[1], a), (~c, t[2], b)) if d is not None]
-    return None if not parts else parts[0] if len(parts) == 1 else where(c, widen(t[1], a.ndim, y.ndim), widen(t[2], b.ndim, y.ndim))  # type: ignore[arg-type]
+    parts = [
+        mask(condition, widen(d, x.ndim, y.ndim)) for condition, d, x in ((c, t[1], a), (~c, t[2], b)) if d is not None
+    ]
+    return (
+        None
+        if not parts
+        else parts[0]
+        if len(parts) == 1
+        else where(c, widen(t[1], a.ndim, y.ndim), widen(t[2], b.ndim, y.ndim))
+    )  # type: ignore[arg-type]
 
 
 def _mask_vjp(g: Expr, y: Expr, c: Expr, x: Expr) -> list[Expr | None]:
@@ -331,6 +359,12 @@ def stop_gradient(x: Any) -> Expr:
     return apply("stop_gradient", [lift(x)])
 
 
-elementwise("stop_gradient", lambda x: x, lambda y, x: (None,), scalar=lambda args, x: args[0], doc="A constant for derivatives.")
+elementwise(
+    "stop_gradient",
+    lambda x: x,
+    lambda y, x: (None,),
+    scalar=lambda args, x: args[0],
+    doc="A constant for derivatives.",
+)
 
 __all__ = ["add", "clip", "divide", "floor_divide", "lookup", "mod", "multiply", "node", "positive", "square", "where"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Expr]:
     else:
         bounds = [dim(k) for k in sections]
     edges: list[Dim] = [0, *(n + b if isinstance(b, int) and b < 0 else b for b in bounds), n]
-    return [part(operand, at, a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    return [part(operand, at, a, b - a) for a, b in pairwise(edges)]
 
 
 @function("repeat", numpy=[np.repeat], method=True)
@@ -59,7 +60,10 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Expr:
         operand, axis = reshape(operand, (-1,)), 0
     count, at = dim(repeats), one_axis("repeat", operand, axis) + operand.ndim
     shape = operand.type.shape
-    wide = broadcast_to(unit_axes(operand, [*range(at + 1), None, *range(at + 1, operand.ndim)]), (*shape[: at + 1], count, *shape[at + 1 :]))
+    wide = broadcast_to(
+        unit_axes(operand, [*range(at + 1), None, *range(at + 1, operand.ndim)]),
+        (*shape[: at + 1], count, *shape[at + 1 :]),
+    )
     return reshape(wide, (*shape[:at], shape[at] * count, *shape[at + 1 :]))
 
 
@@ -79,7 +83,8 @@ def tile(x: Any, reps: Any) -> Expr:
 
 @function("roll", numpy=[np.roll])
 def roll(x: Any, shift: int, axis: int | None = None) -> Expr:
-    """The elements of `x` moved on by `shift` places along `axis` (of the flattened array by default), around the end."""
+    """The elements of `x` moved on by `shift` places along `axis` (of the flattened array by default), around the
+    end."""
     operand = lift(x)
     if not isinstance(shift, int | np.integer):
         raise ArgumentError(f"roll: the shift must be an integer, got {shift!r}")
@@ -126,8 +131,8 @@ def _pad_widths(x: Expr, width: Any) -> list[tuple[Dim, Dim]]:
 
 @function("pad", numpy=[np.pad])
 def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Expr:
-    """`x` with `pad_width` more elements at both ends of every axis (a number, a pair, or one pair for each axis): constant
-    ones, or by `mode` "edge", "reflect", "symmetric" or "wrap" from `x` itself."""
+    """`x` with `pad_width` more elements at both ends of every axis (a number, a pair, or one pair for each axis):
+    constant ones, or by `mode` "edge", "reflect", "symmetric" or "wrap" from `x` itself."""
     operand = lift(x)
     widths = _pad_widths(operand, pad_width)
     result = operand
@@ -182,7 +187,8 @@ def linspace(start: Any, stop: Any, num: Any = 50) -> Expr:
 
 @function("meshgrid", numpy=[np.meshgrid])
 def meshgrid(*vectors: Any, indexing: str = "xy") -> list[Expr]:
-    """For each vector an array of all combinations that varies with it alone; with "xy" the first two axes are interchanged."""
+    """For each vector an array of all combinations that varies with it alone; with "xy" the first two axes are
+    interchanged."""
     xs = [reshape(lift(v), (-1,)) for v in vectors]
     if indexing not in ("xy", "ij"):
         raise ArgumentError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")

@@ -5,9 +5,10 @@ an einsum, so derivatives of any order of tensor formulas are closed forms (Laue
 Higher Order Derivatives of Matrix and Tensor Expressions*, NeurIPS 2018, and *A Simple and Efficient Tensor Calculus*,
 AAAI 2020).  `delta` is the identity; it is never multiplied, only substituted.
 
-Parameters of a node: the labels of each operand, the labels of the result, and the sizes of result labels that no operand
-has (broadcasting).  Labels are small integers numbered in order of first appearance, operands first, so that equal
-products are equal nodes.  A label that an operand repeats takes its diagonal; a label missing from the result is summed.
+Parameters of a node: the labels of each operand, the labels of the result, and the sizes of result labels that no
+operand has (broadcasting).  Labels are small integers numbered in order of first appearance, operands first, so that
+equal products are equal nodes.  A label that an operand repeats takes its diagonal; a label missing from the result is
+summed.
 """
 
 from __future__ import annotations
@@ -137,7 +138,9 @@ def _jvp(tangents: Sequence[Expr | None], y: Expr, *xs: Expr) -> Expr | None:
     return total
 
 
-EINSUM = register(Op("einsum", _infer, _evaluate, _lower, vjp=_vjp, jvp=_jvp, doc="Sum over labels of a product of operands."))
+EINSUM = register(
+    Op("einsum", _infer, _evaluate, _lower, vjp=_vjp, jvp=_jvp, doc="Sum over labels of a product of operands.")
+)
 
 
 def einsum_node(
@@ -158,7 +161,10 @@ def einsum_node(
 
 
 def einsum_labels(
-    operands: Sequence[Expr], labels: Sequence[Sequence[int]], out: Sequence[int], sizes: Mapping[int, Dim] | None = None
+    operands: Sequence[Expr],
+    labels: Sequence[Sequence[int]],
+    out: Sequence[int],
+    sizes: Mapping[int, Dim] | None = None,
 ) -> Expr:
     """The einsum of `operands` with integer labels; `sizes` for labels of the result that no operand has."""
     from ..expression import merge_declared, merge_source
@@ -206,7 +212,8 @@ def eye(n: Any, dtype: str = "f64") -> Expr:
 # ---- spellings
 
 def axes_from_right(name: str, x: Expr, axis: Any) -> list[int]:
-    """`axis` (None for all, an integer, or several) as sorted distinct negative axis numbers of `x`.  Raises ShapeError."""
+    """`axis` (None for all, an integer, or several) as sorted distinct negative axis numbers of `x`.  Raises
+    ShapeError."""
     if axis is None:
         return list(range(-x.ndim, 0))
     chosen = []
@@ -222,7 +229,8 @@ def axes_from_right(name: str, x: Expr, axis: Any) -> list[int]:
 
 
 def reduced_shape(x: Expr, axes: Sequence[int], keepdims: bool) -> tuple[list[int], list[int], dict[int, Dim]]:
-    """Labels of `x`, of its reduction over `axes` and the sizes of the unit axes that `keepdims` puts in their place."""
+    """Labels of `x`, of its reduction over `axes` and the sizes of the unit axes that `keepdims` puts in their
+    place."""
     labels = list(range(x.ndim))
     gone = {a + x.ndim for a in axes}
     if not keepdims:
@@ -373,12 +381,16 @@ def outer(a: Any, b: Any) -> Expr:
 
 @function("tensordot", numpy=[np.tensordot])
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Expr:
-    """The sum of products over the last `axes` axes of `a` and the first of `b`, or over the two listed tuples of axes."""
+    """The sum of products over the last `axes` axes of `a` and the first of `b`, or over the two listed tuples of
+    axes."""
     (x, y), _ = unify([a, b])
     if isinstance(axes, int):
         first, second = list(range(x.ndim - axes, x.ndim)), list(range(axes))
     else:
-        first, second = ([k % max(t.ndim, 1) for k in ([ks] if isinstance(ks, int) else ks)] for t, ks in ((x, axes[0]), (y, axes[1])))
+        first, second = (
+            [k % max(t.ndim, 1) for k in ([ks] if isinstance(ks, int) else ks)]
+            for t, ks in ((x, axes[0]), (y, axes[1]))
+        )
     left, right = list(range(x.ndim)), list(range(x.ndim, x.ndim + y.ndim))
     for p, q in zip(first, second, strict=True):
         if x.type.shape[p] != y.type.shape[q]:
@@ -463,7 +475,8 @@ def squeeze(x: Any, axis: Any = None) -> Expr:
 
 @function("einsum", numpy=[np.einsum])
 def einsum(subscripts: Any, *operands: Any) -> Expr:
-    """NumPy's einsum with explicit subscripts: letters for axes, ``->`` before those of the result, ``...`` for leading axes.
+    """NumPy's einsum with explicit subscripts: letters for axes, ``->`` before those of the result, ``...`` for leading
+    axes.
 
     >>> import symgrad as sg
     >>> A, x = sg.matrix("A", "m,n"), sg.vector("x", "n")
@@ -502,4 +515,14 @@ def _spell(part: str, x: Expr, subscripts: str) -> list[int]:
     return [*range(-batch, 0), *map(ord, head + tail)]
 
 
-__all__ = ["EINSUM", "SizeValue", "apply", "delta", "einsum_labels", "einsum_node", "label_sizes", "lookup", "unit_axes"]
+__all__ = [
+    "EINSUM",
+    "SizeValue",
+    "apply",
+    "delta",
+    "einsum_labels",
+    "einsum_node",
+    "label_sizes",
+    "lookup",
+    "unit_axes",
+]

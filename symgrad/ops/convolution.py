@@ -1,7 +1,7 @@
 """Convolution and correlation along the last axis.
 
-``c[i] = sum of x[i + k] * w[k]`` over the places where `w` lies within `x` is one bilinear operation whose two derivatives are
-the same operation again, on padded or reversed arguments.
+``c[i] = sum of x[i + k] * w[k]`` over the places where `w` lies within `x` is one bilinear operation whose two
+derivatives are the same operation again, on padded or reversed arguments.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def _lower(y: Node, operands: Sequence[Operand]) -> Element:
 
 
 def _at(a: Operand, index: Any) -> Any:
-    """The element of `a` at the trailing part of `index`, whose last part is used even where the last axis has size 1."""
+    """The element of `a` at the trailing part of `index`, whose last part is used even where the last axis has size
+    1."""
     load = a.at(index)
     return type(load)(load.array, (*load.index[:-1], index[-1]))
 
@@ -66,12 +67,22 @@ def _vjp(g: Expr, y: Expr, x: Expr, w: Expr) -> list[Expr]:
     return [unbroadcast(to_x, y.ndim, x.type), unbroadcast(to_w, y.ndim, w.type)]
 
 
-register(Op("correlate_valid", _type, _evaluate, _lower, vjp=_vjp, doc="Sums of products of a window with each part of an array."))
+register(
+    Op(
+        "correlate_valid",
+        _type,
+        _evaluate,
+        _lower,
+        vjp=_vjp,
+        doc="Sums of products of a window with each part of an array.",
+    )
+)
 
 
 @function("correlate_valid")
 def correlate_valid(x: Any, w: Any) -> Expr:
-    """``sum of x[..., i + k] * w[..., k]`` over k, for every place i where `w` lies within `x`; further axes are broadcast."""
+    """``sum of x[..., i + k] * w[..., k]`` over k, for every place i where `w` lies within `x`; further axes are
+    broadcast."""
     return apply("correlate_valid", unify([x, w])[0])
 
 

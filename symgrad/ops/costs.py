@@ -1,7 +1,7 @@
 """Costs of *Deep Learning* (Goodfellow, Bengio, Courville, 2016), section 6.2, as formulas of the operation table.
 
-Costs named for a mean are means over all elements; the others are sums over everything (divide by the number of examples
-for a mean), so that the cost of a whole data set is the sum of those of its parts.
+Costs named for a mean are means over all elements; the others are sums over everything (divide by the number of
+examples for a mean), so that the cost of a whole data set is the sum of those of its parts.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Expr:
 
 @function("binary_cross_entropy")
 def binary_cross_entropy(probability: Any, target: Any) -> Expr:
-    """``-sum(target*log(p) + (1 - target)*log(1 - p))``; a target of 0 or 1 makes the other term 0 even where its log is infinite."""
+    """``-sum(target*log(p) + (1 - target)*log(1 - p))``; a target of 0 or 1 makes the other term 0 even where its log
+    is infinite."""
     p, y = _pair("binary_cross_entropy", probability, target)
     return -sum_(_f("xlogy", y, p) + _f("xlog1py", 1 - y, -p))
 
@@ -81,8 +82,8 @@ def chosen(table: Expr, labels: Expr) -> Expr:
 def cross_entropy(logits: Any, labels: Any) -> Expr:
     """Softmax cross-entropy ``-sum(labels * log_softmax(logits))``, summed over everything.
 
-    `labels` are probabilities (or one-hot) of the shape of `logits`, or integer classes of that shape without the last axis.
-    A class outside the range of the last axis contributes nothing."""
+    `labels` are probabilities (or one-hot) of the shape of `logits`, or integer classes of that shape without the last
+    axis. A class outside the range of the last axis contributes nothing."""
     z, y = lift(logits), lift(labels)
     if y.dtype == "bool":
         y = y.astype(z.dtype)

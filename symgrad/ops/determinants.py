@@ -1,5 +1,5 @@
-"""Determinants and their derivatives: the cofactor matrix and its derivative are operations evaluated by singular values, so
-that first and second derivatives of `det` are exact at singular matrices too."""
+"""Determinants and their derivatives: the cofactor matrix and its derivative are operations evaluated by singular
+values, so that first and second derivatives of `det` are exact at singular matrices too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def _cofactor_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, 
 
 
 def _cofactor_slope_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
-    """The derivative of the cofactor matrix of the first argument along the second, in the basis of singular vectors."""
+    """The derivative of the cofactor matrix of the first argument along the second, in the basis of singular
+    vectors."""
     a, e = args
     sign, u, s, v = _signed_svd(a)
     n = s.shape[-1]
@@ -72,19 +73,28 @@ def _logdet_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
     return [columns(g) * t(apply("inv", [a]))]
 
 
-linalg_op("det", square_type("det", 2), lambda a, p, s: np.linalg.det(a[0]), _det_vjp, "Determinant.", sympy="Determinant")
+linalg_op(
+    "det", square_type("det", 2), lambda a, p, s: np.linalg.det(a[0]), _det_vjp, "Determinant.", sympy="Determinant"
+)
 linalg_op("logdet", square_type("logdet", 2), lambda a, p, s: np.linalg.slogdet(a[0])[1], _logdet_vjp,
           "Logarithm of the absolute value of the determinant.")  # fmt: skip
 linalg_op("detsign", square_type("detsign", 2), lambda a, p, s: np.linalg.slogdet(a[0])[0], lambda g, y, a: [None],
           "Sign of the determinant.", text=lambda x: ("slogdet", {}))  # fmt: skip
 linalg_op("cofactor", square_type("cofactor"), _cofactor_evaluate, lambda g, y, a: [apply("cofactor_slope", [a, g])],
           "Matrix of cofactors, det(A) * inv(A).T, also where A is singular.")  # fmt: skip
-linalg_op("cofactor_slope", _slope_type, _cofactor_slope_evaluate, _slope_vjp, "Derivative of the cofactor matrix along a matrix.")
+linalg_op(
+    "cofactor_slope",
+    _slope_type,
+    _cofactor_slope_evaluate,
+    _slope_vjp,
+    "Derivative of the cofactor matrix along a matrix.",
+)
 
 
 @function("det", numpy=[np.linalg.det])
 def det(a: Any) -> Expr:
-    """The determinant of square matrices.  Its derivative is the cofactor matrix, ``det(a) * inv(a).T`` where `a` is regular."""
+    """The determinant of square matrices.  Its derivative is the cofactor matrix, ``det(a) * inv(a).T`` where `a` is
+    regular."""
     return apply("det", [matrix_operand("det", a, square=True)])
 
 
@@ -110,7 +120,9 @@ def cofactor(a: Any) -> Expr:
 @function("cofactor_slope")
 def cofactor_slope(a: Any, e: Any) -> Expr:
     """The derivative of ``cofactor(a)`` in the direction of the matrix `e`."""
-    return apply("cofactor_slope", [matrix_operand("cofactor_slope", a, square=True), matrix_operand("cofactor_slope", e)])
+    return apply(
+        "cofactor_slope", [matrix_operand("cofactor_slope", a, square=True), matrix_operand("cofactor_slope", e)]
+    )
 
 
 __all__ = ["det", "logdet", "slogdet"]

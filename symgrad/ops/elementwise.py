@@ -2,9 +2,10 @@
 
 A row gives the partial derivatives as one expression per operand in terms of the result `y` and the operands (after
 ChainRules.jl's `@scalar_rule`).  A partial may be `None` (no derivative flows), a number, an expression, an error
-`NotDifferentiable` (raised where it is asked for), or `masked(condition, partial)`: the derivative is selected, not multiplied, so that an infinite or undefined derivative of
-a branch that was not taken is never touched (``0 * inf`` cannot happen, at any order).  `chain` carries such masks through
-every elementwise rule by rewriting ``mask(c, g) * p`` to ``mask(c, g * p)``.
+`NotDifferentiable` (raised where it is asked for), or `masked(condition, partial)`: the derivative is selected, not
+multiplied, so that an infinite or undefined derivative of a branch that was not taken is never touched (``0 * inf``
+cannot happen, at any order).  `chain` carries such masks through every elementwise rule by rewriting ``mask(c, g) * p``
+to ``mask(c, g * p)``.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def chain(g: Expr, partial: Any) -> Expr:
 
 
 def total(terms: Sequence[Expr]) -> Expr:
-    """The sum of cotangents; if every one is masked, so is the sum, where any of them counts, and what comes next is still
-    not multiplied where none does."""
+    """The sum of cotangents; if every one is masked, so is the sum, where any of them counts, and what comes next is
+    still not multiplied where none does."""
     if len(terms) == 1:
         return terms[0]
     if any(g.node.op.name != "mask" for g in terms):
@@ -77,7 +78,8 @@ def total(terms: Sequence[Expr]) -> Expr:
 
 
 def unbroadcast(g: Expr, rank: int, target: ArrayType) -> Expr:
-    """The cotangent of an operand of type `target` that was broadcast to `rank` axes; further axes of `g` on the left stay."""
+    """The cotangent of an operand of type `target` that was broadcast to `rank` axes; further axes of `g` on the left
+    stay."""
     from .contraction import einsum_labels
 
     extra = g.ndim - rank
@@ -130,9 +132,10 @@ def elementwise(
 ) -> Op:
     """Registers an elementwise operation.
 
-    `numpy` is its meaning; `partials(y, *operands)` its derivatives; `scalar` the scalar instruction of the compiler (by
-    default of the same name), a function that builds it, or `CALLBACK` where the compiler has none; `result` the element
-    type if it is not that of the operands.  A `parametric` operation's meanings take the node's parameters first."""
+    `numpy` is its meaning; `partials(y, *operands)` its derivatives; `scalar` the scalar instruction of the compiler
+    (by default of the same name), a function that builds it, or `CALLBACK` where the compiler has none; `result` the
+    element type if it is not that of the operands.  A `parametric` operation's meanings take the node's parameters
+    first."""
     meaning = evaluate or numpy
     assert meaning is not None
 
@@ -147,7 +150,16 @@ def elementwise(
     else:
         SCALAR[name], lower = scalar or name, lower_elementwise
     return register(
-        Op(name, elementwise_type(name, result), run, lower, vjp=_vjp(partials), jvp=_jvp(partials), partials=partials, **facts)
+        Op(
+            name,
+            elementwise_type(name, result),
+            run,
+            lower,
+            vjp=_vjp(partials),
+            jvp=_jvp(partials),
+            partials=partials,
+            **facts,
+        )
     )
 
 

@@ -30,7 +30,8 @@ def _smaller(m: Dim, n: Dim) -> Dim:
 
 
 def zero_where_none(parts: Sequence[Expr | None], like: Sequence[Expr], g: Expr, rank: int) -> list[Expr]:
-    """Cotangents of the parts, zeros in place of None; further axes of the cotangent `g` stand before the `rank` ones of the whole."""
+    """Cotangents of the parts, zeros in place of None; further axes of the cotangent `g` stand before the `rank` ones
+    of the whole."""
     extra = g.type.shape[: g.ndim - rank]
     return [broadcast_to(lift(0.0).astype(x.dtype), (*extra, *x.type.shape)) if p is None else p
             for p, x in zip(parts, like, strict=True)]  # fmt: skip
@@ -143,7 +144,8 @@ linalg_op("qr", _qr_type, _qr_evaluate, _qr_vjp, "QR factorisation, reduced.")
 def qr(a: Any, mode: str = "reduced") -> tuple[Expr, Expr]:
     """The reduced factorisation ``a = q @ r`` with orthonormal columns of q and upper triangular r.
 
-    Sizes that are not known yet are taken to be at least as many rows as columns.  Differentiable at full column rank."""
+    Sizes that are not known yet are taken to be at least as many rows as columns.  Differentiable at full column
+    rank."""
     if mode != "reduced":
         raise ArgumentError(f"qr: only mode='reduced' is supported, got {mode!r}")
     x = matrix_operand("qr", a)

@@ -40,12 +40,42 @@ unary("exp", np.exp, lambda y, x: y, domain=((-2, 2),), latex=r"\exp", sympy="ex
 unary("exp2", np.exp2, lambda y, x: LN2 * y, domain=((-2, 2),), mpmath=lambda x: 2**x, doc="Power of two.")
 unary("expm1", np.expm1, lambda y, x: _f("exp", x), domain=((-1, 1),), mpmath="expm1",
       doc="exp(x) - 1, accurate near 0.")  # fmt: skip
-unary("log", np.log, lambda y, x: 1 / x, "ln", domain=((0.3, 3),), latex=r"\log", sympy="log", mpmath="log", doc="Natural logarithm.")
-unary("log2", np.log2, lambda y, x: 1 / (LN2 * x), domain=((0.3, 3),), mpmath=lambda x: _mp().log(x, 2), doc="Logarithm to base 2.")
+unary(
+    "log",
+    np.log,
+    lambda y, x: 1 / x,
+    "ln",
+    domain=((0.3, 3),),
+    latex=r"\log",
+    sympy="log",
+    mpmath="log",
+    doc="Natural logarithm.",
+)
+unary(
+    "log2",
+    np.log2,
+    lambda y, x: 1 / (LN2 * x),
+    domain=((0.3, 3),),
+    mpmath=lambda x: _mp().log(x, 2),
+    doc="Logarithm to base 2.",
+)
 unary("log10", np.log10, lambda y, x: 1 / (LN10 * x), domain=((0.3, 3),), mpmath="log10", doc="Logarithm to base 10.")
-unary("log1p", np.log1p, lambda y, x: 1 / (1 + x), domain=((-0.5, 2),), mpmath="log1p", doc="log(1 + x), accurate near 0.")
-unary("sin", np.sin, lambda y, x: _f("cos", x), domain=((-2, 2),), latex=r"\sin", sympy="sin", mpmath="sin", doc="Sine.")
-unary("cos", np.cos, lambda y, x: -_f("sin", x), domain=((-2, 2),), latex=r"\cos", sympy="cos", mpmath="cos", doc="Cosine.")
+unary(
+    "log1p", np.log1p, lambda y, x: 1 / (1 + x), domain=((-0.5, 2),), mpmath="log1p", doc="log(1 + x), accurate near 0."
+)
+unary(
+    "sin", np.sin, lambda y, x: _f("cos", x), domain=((-2, 2),), latex=r"\sin", sympy="sin", mpmath="sin", doc="Sine."
+)
+unary(
+    "cos",
+    np.cos,
+    lambda y, x: -_f("sin", x),
+    domain=((-2, 2),),
+    latex=r"\cos",
+    sympy="cos",
+    mpmath="cos",
+    doc="Cosine.",
+)
 unary("tan", np.tan, lambda y, x: 1 + y**2, domain=((-1, 1),), latex=r"\tan", sympy="tan", mpmath="tan", doc="Tangent.")
 unary("arcsin", np.arcsin, lambda y, x: 1 / _f("sqrt", 1 - x**2), "asin", scalar="asin", domain=((-0.8, 0.8),),
       latex=r"\arcsin", sympy="asin", mpmath="asin", doc="Inverse sine.")  # fmt: skip
@@ -53,9 +83,36 @@ unary("arccos", np.arccos, lambda y, x: -1 / _f("sqrt", 1 - x**2), "acos", scala
       latex=r"\arccos", sympy="acos", mpmath="acos", doc="Inverse cosine.")  # fmt: skip
 unary("arctan", np.arctan, lambda y, x: 1 / (1 + x**2), "atan", scalar="atan", domain=((-2, 2),), latex=r"\arctan",
       sympy="atan", mpmath="atan", doc="Inverse tangent.")  # fmt: skip
-unary("sinh", np.sinh, lambda y, x: _f("cosh", x), domain=((-2, 2),), latex=r"\sinh", sympy="sinh", mpmath="sinh", doc="Hyperbolic sine.")
-unary("cosh", np.cosh, lambda y, x: _f("sinh", x), domain=((-2, 2),), latex=r"\cosh", sympy="cosh", mpmath="cosh", doc="Hyperbolic cosine.")
-unary("tanh", np.tanh, lambda y, x: 1 / _f("cosh", x) ** 2, domain=((-2, 2),), latex=r"\tanh", sympy="tanh", mpmath="tanh", doc="Hyperbolic tangent.")
+unary(
+    "sinh",
+    np.sinh,
+    lambda y, x: _f("cosh", x),
+    domain=((-2, 2),),
+    latex=r"\sinh",
+    sympy="sinh",
+    mpmath="sinh",
+    doc="Hyperbolic sine.",
+)
+unary(
+    "cosh",
+    np.cosh,
+    lambda y, x: _f("sinh", x),
+    domain=((-2, 2),),
+    latex=r"\cosh",
+    sympy="cosh",
+    mpmath="cosh",
+    doc="Hyperbolic cosine.",
+)
+unary(
+    "tanh",
+    np.tanh,
+    lambda y, x: 1 / _f("cosh", x) ** 2,
+    domain=((-2, 2),),
+    latex=r"\tanh",
+    sympy="tanh",
+    mpmath="tanh",
+    doc="Hyperbolic tangent.",
+)
 unary("arcsinh", np.arcsinh, lambda y, x: 1 / _f("hypot", x, 1), "asinh", scalar="asinh", domain=((-2, 2),),
       latex=r"\operatorname{arsinh}", sympy="asinh", mpmath="asinh", doc="Inverse hyperbolic sine.")  # fmt: skip
 unary("arccosh", np.arccosh, lambda y, x: 1 / (_f("sqrt", x - 1) * _f("sqrt", x + 1)), "acosh", scalar="acosh", domain=((1.3, 3),),
@@ -147,7 +204,9 @@ def _lower_heaviside(args: Any, x: Any) -> Any:
 
     zero, one = Const(0.0, x.type.dtype), Const(1.0, x.type.dtype)
     at_zero = Call("where", (Call("eq", (args[0], zero)), args[1], args[0]))
-    return Call("where", (Call("lt", (args[0], zero)), zero, Call("where", (Call("gt", (args[0], zero)), one, at_zero))))
+    return Call(
+        "where", (Call("lt", (args[0], zero)), zero, Call("where", (Call("gt", (args[0], zero)), one, at_zero)))
+    )
 
 
 def _ignoring_nan(name: str, doc: str) -> None:

@@ -1,9 +1,10 @@
-"""Linear algebra on the last two axes, batched over leading ones: solve, inv, det, cholesky, pinv, lstsq, expm, and what is
-made of them.  Compiled code calls LAPACK back through NumPy and SciPy.
+"""Linear algebra on the last two axes, batched over leading ones: solve, inv, det, cholesky, pinv, lstsq, expm, and
+what is made of them.  Compiled code calls LAPACK back through NumPy and SciPy.
 
 A matrix is differentiated without assuming structure, except that `cholesky` (like `eigh`) takes the symmetric part of
-its argument, so its derivative is symmetric and agrees with differences in single elements.  The derivatives of the determinant are
-exact at singular matrices up to order 2.  A singular matrix where an inverse is needed is a DomainError.
+its argument, so its derivative is symmetric and agrees with differences in single elements.  The derivatives of the
+determinant are exact at singular matrices up to order 2.  A singular matrix where an inverse is needed is a
+DomainError.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ..compiler.types import ArrayType, Dim, is_float
 from ..errors import ArgumentError, DomainError, DTypeError, ShapeError
 from ..expression import FUNCTIONS, Expr, apply, broadcast_shapes, function, lift, unify
 from ..graph import Op, Params, register
-from .triangles import lower_part, upper_part
 from .contraction import broadcast_to, delta, matmul, swapaxes, unit_axes
 from .elementwise import called_back, unbroadcast
 from .shaping import slice_axes
+from .triangles import lower_part, upper_part
 
 Evaluate = Callable[[Sequence[Any], Params, Mapping[str, int]], Any]
 
@@ -134,7 +135,9 @@ def _solve_vjp(g: Expr, y: Expr, a: Expr, b: Expr) -> list[Expr]:
 linalg_op("solve", _solve_type("solve"), _solve_evaluate, _solve_vjp, "Solution X of A @ X = B.")
 
 
-def _with_columns(name: str, a: Any, b: Any, solve_columns: Callable[[Expr, Expr], Expr], *, square: bool = True) -> Expr:
+def _with_columns(
+    name: str, a: Any, b: Any, solve_columns: Callable[[Expr, Expr], Expr], *, square: bool = True
+) -> Expr:
     (left, right), _ = unify([a, b], want_float=True)
     require_matrix(name, left.type, square)
     if right.ndim == 0:
@@ -161,7 +164,9 @@ def _triangular_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str
     def one(a: Any, b: Any) -> Any:
         if not a.size or not b.size:
             return np.zeros_like(b)
-        return scipy.linalg.solve_triangular(a, b, trans=int(bool(transposed)), lower=bool(lower), unit_diagonal=bool(unit))
+        return scipy.linalg.solve_triangular(
+            a, b, trans=int(bool(transposed)), lower=bool(lower), unit_diagonal=bool(unit)
+        )
 
     a, b = args
     if a.ndim == 2:
@@ -191,7 +196,8 @@ linalg_op("solve_triangular", _solve_type("solve_triangular"), _triangular_evalu
 
 @function("solve_triangular")
 def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Expr:
-    """The solution x of ``a @ x = b`` (of ``a.T @ x = b`` for `trans` 1 or "T") that reads one triangle of `a`, as in SciPy."""
+    """The solution x of ``a @ x = b`` (of ``a.T @ x = b`` for `trans` 1 or "T") that reads one triangle of `a`, as in
+    SciPy."""
     if trans not in (0, 1, "N", "T"):
         raise ArgumentError(f"solve_triangular: trans must be 0, 1, 'N' or 'T', got {trans!r}")
     params = (bool(lower), trans in (1, "T"), bool(unit_diagonal))
@@ -206,7 +212,8 @@ def _cholesky_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, 
 
 
 def _cholesky_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
-    """Murray, *Differentiation of the Cholesky decomposition*, 2016: L^-T tril(L.T @ g, diagonal halved) L^-1, symmetrised."""
+    """Murray, *Differentiation of the Cholesky decomposition*, 2016: L^-T tril(L.T @ g, diagonal halved) L^-1,
+    symmetrised."""
     inner = t(y) @ g
     halved = lower_part(inner) - 0.5 * lower_part(upper_part(inner))
     left = apply("solve_triangular", [y, halved], (True, True, False))
@@ -284,7 +291,9 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Expr, Expr, Expr, Expr]:
 
     The residuals are given for every right side, also where NumPy leaves them out.  Differentiable at constant rank."""
     if rcond is not None:
-        raise ArgumentError("lstsq: rcond is not supported; singular values below eps*max(m, n) of the largest count as 0")
+        raise ArgumentError(
+            "lstsq: rcond is not supported; singular values below eps*max(m, n) of the largest count as 0"
+        )
     (left, right), _ = unify([a, b], want_float=True)
     x = _with_columns("lstsq", left, right, lambda u, v: apply("lstsq", [u, v]), square=False)
     s = FUNCTIONS["svdvals"](left)

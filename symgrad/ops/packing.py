@@ -1,7 +1,7 @@
 """Several results of one operation in one array: each flattened, one behind the other along the last axis.
 
-A factorisation is one operation, so that it is computed once, and its factors are slices of its result.  Its rule gets one cotangent,
-a sum of such slices put back into zeros, and takes it apart again without making the zeros.
+A factorisation is one operation, so that it is computed once, and its factors are slices of its result.  Its rule gets
+one cotangent, a sum of such slices put back into zeros, and takes it apart again without making the zeros.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reductions that are not sums, and functions along axes: extrema, norm, logsumexp, softmax.
 
-Parameters are the reduced axes, counted from the right and sorted.  At a tie of a maximum all tied elements share the derivative.
-The norm at zero has the subgradient 0.
+Parameters are the reduced axes, counted from the right and sorted.  At a tie of a maximum all tied elements share the
+derivative.  The norm at zero has the subgradient 0.
 """
 
 from __future__ import annotations
@@ -122,8 +122,9 @@ for _name, _numpy in (("max", np.max), ("min", np.min)):
 
 @function("max", "amax", numpy=[np.max, np.amax], method=True)
 def max_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The largest element over all axes or `axis`; tied elements share the derivative.  ``max(a, b)`` of two values is `maximum`."""
-    if axis is not None and not isinstance(axis, int | np.integer | tuple | list) or isinstance(axis, float):
+    """The largest element over all axes or `axis`; tied elements share the derivative.  ``max(a, b)`` of two values is
+    `maximum`."""
+    if (axis is not None and not isinstance(axis, int | np.integer | tuple | list)) or isinstance(axis, float):
         result: Expr = lookup_function("maximum")(x, axis)
         return result
     return reduction("max", x, axis, keepdims)
@@ -132,7 +133,7 @@ def max_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
 @function("min", "amin", numpy=[np.min, np.amin], method=True)
 def min_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
     """The smallest element over all axes or `axis`; tied elements share the derivative."""
-    if axis is not None and not isinstance(axis, int | np.integer | tuple | list) or isinstance(axis, float):
+    if (axis is not None and not isinstance(axis, int | np.integer | tuple | list)) or isinstance(axis, float):
         result: Expr = lookup_function("minimum")(x, axis)
         return result
     return reduction("min", x, axis, keepdims)
@@ -193,7 +194,9 @@ def _matrix_norm(x: Expr, ord: Any, axes: Axes, keepdims: bool) -> Expr:
         sums = sum_(lookup_function("abs")(rows), -2 if abs(ord) == 1 else -1)
         result = (max_ if ord > 0 else min_)(sums, -1)
     else:
-        raise DTypeError(f"norm: ord={ord!r} of a matrix is not supported; use 'fro', 'nuc', 1, 2, inf or their negatives")
+        raise DTypeError(
+            f"norm: ord={ord!r} of a matrix is not supported; use 'fro', 'nuc', 1, 2, inf or their negatives"
+        )
     return restore(result, x, tuple(sorted(axes))) if keepdims else result
 
 

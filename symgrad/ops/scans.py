@@ -1,7 +1,9 @@
-"""Running sums, products, extrema and log-sum-exps along an axis, products, and the linear recurrence that differentiates them.
+"""Running sums, products, extrema and log-sum-exps along an axis, products, and the linear recurrence that
+differentiates them.
 
-The operations act on the last axis; their parameter says whether they run backwards.  ``s[i] = a[i]*s[i-1] + b[i]`` is closed under
-differentiation, and with it the derivative of a cumulative product is exact where elements are zero, at any order, in linear time.
+The operations act on the last axis; their parameter says whether they run backwards.  ``s[i] = a[i]*s[i-1] + b[i]`` is
+closed under differentiation, and with it the derivative of a cumulative product is exact where elements are zero, at
+any order, in linear time.
 """
 
 from __future__ import annotations
@@ -171,7 +173,11 @@ def _cumprod_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
 def _first_argmax(x: Any) -> Any:
     """The position of the first largest element up to each."""
     top = np.maximum.accumulate(x, -1)
-    new = np.concatenate([np.ones_like(x[..., :1], bool), top[..., 1:] > top[..., :-1]], -1) if x.shape[-1] else np.zeros_like(x, bool)
+    new = (
+        np.concatenate([np.ones_like(x[..., :1], bool), top[..., 1:] > top[..., :-1]], -1)
+        if x.shape[-1]
+        else np.zeros_like(x, bool)
+    )
     return np.maximum.accumulate(np.where(new, np.arange(x.shape[-1]), 0), -1)
 
 
@@ -260,7 +266,8 @@ register(Op("prod", reduction_type("prod"), lambda a, p, s: np.prod(np.asarray(a
 
 @function("prod", numpy=[np.prod], method=True)
 def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The product over all axes, or over `axis` (an integer or several); its derivatives are exact where elements are zero."""
+    """The product over all axes, or over `axis` (an integer or several); its derivatives are exact where elements are
+    zero."""
     operand = unify([x])[0][0]
     if operand.dtype == "bool":
         operand = operand.astype("i64")

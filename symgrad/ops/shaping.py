@@ -1,7 +1,7 @@
 """Indexing and arranging: slices, gathers and scatters, reshape, concatenation.
 
-Every operation acts on trailing axes, so that a cotangent with further axes on the left passes through unchanged.  `slice`
-and `unslice` are each other's adjoints, and so are `take` and `scatter`.
+Every operation acts on trailing axes, so that a cotangent with further axes on the left passes through unchanged.
+`slice` and `unslice` are each other's adjoints, and so are `take` and `scatter`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def slice_axes(x: Expr, cuts: Sequence[Cut]) -> Expr:
     return x if all(whole) else apply("slice", [x], (tuple(cuts[whole.index(False) :]),))
 
 
-# ---- take (gather along one axis) and scatter: params = (axis from the right of x, rank of the indices, size of the axis)
+# ---- take (gather along one axis) and scatter: params = (axis from the right of x, rank of the indices, size of the
+# axis)
 
 def _take_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
     axis, rank = _ints(params)
@@ -197,15 +198,26 @@ def _scatter_vjp(g: Expr, y: Expr, x: Expr, k: Expr) -> list[Expr | None]:
     return [apply("take", [g, k], (axis, rank)), None]
 
 
-register(Op("take", _take_type, _take_evaluate, _take_lower, vjp=_take_vjp, linear=True, doc="Elements at given indices along an axis."))
+register(
+    Op(
+        "take",
+        _take_type,
+        _take_evaluate,
+        _take_lower,
+        vjp=_take_vjp,
+        linear=True,
+        doc="Elements at given indices along an axis.",
+    )
+)
 register(Op("scatter", _scatter_type, _scatter_evaluate, _scatter_lower, vjp=_scatter_vjp, linear=True,
             doc="Sums of elements that share an index along an axis."))  # fmt: skip
 
 
 @function("take", numpy=[np.take], method=True)
 def take(x: Any, indices: Any, axis: int | None = None) -> Expr:
-    """The elements of `x` at integer `indices` along `axis` (of the flattened array by default); negative indices count from
-    the end.  An index out of range raises DomainError (interpreted) or IndexError's kin when compiled code runs."""
+    """The elements of `x` at integer `indices` along `axis` (of the flattened array by default); negative indices count
+    from the end.  An index out of range raises DomainError (interpreted) or IndexError's kin when compiled code
+    runs."""
     operand, k = lift(x), lift(indices)
     if axis is None:
         operand, axis = reshape(operand, (-1,)), 0
@@ -413,7 +425,11 @@ def concatenate(arrays: Any, axis: int = 0) -> Expr:
         raise ShapeError("concatenate: scalars have no axis; use stack or array")
     if not -first.ndim <= axis < first.ndim:
         raise ShapeError(f"concatenate: axis {axis} is out of range for {first.type}")
-    return operands[0] if len(operands) == 1 else apply("concatenate", operands, (axis if axis < 0 else axis - first.ndim,))
+    return (
+        operands[0]
+        if len(operands) == 1
+        else apply("concatenate", operands, (axis if axis < 0 else axis - first.ndim,))
+    )
 
 
 @function("stack", numpy=[np.stack])
@@ -488,7 +504,9 @@ def _index(x: Expr, items: list[Any]) -> Expr:
             positions.append(axis)
         axis += 1
     if len(gathers) > 1:
-        raise ArgumentError("indexing: at most one integer array per index; chain them, x[i][:, j], or use take_along_axis")
+        raise ArgumentError(
+            "indexing: at most one integer array per index; chain them, x[i][:, j], or use take_along_axis"
+        )
     result = slice_axes(x, cuts)
     if drop or None in positions:
         labels = list(range(x.ndim))
@@ -532,8 +550,9 @@ def _position(k: Dim, n: Dim, type_: ArrayType) -> Dim:
 def _cut(item: slice, n: Dim) -> Cut:
     """The first index, number of elements and step of a slice of an axis of size `n`.
 
-    Between integers Python's rules hold exactly.  A bound against a size that is not known yet is taken to lie within the
-    axis, so that ``x[1:]`` has size ``n - 1``; `requirements` says so, and it is checked when the sizes are known."""
+    Between integers Python's rules hold exactly.  A bound against a size that is not known yet is taken to lie within
+    the axis, so that ``x[1:]`` has size ``n - 1``; `requirements` says so, and it is checked when the sizes are
+    known."""
     step = 1 if item.step is None else item.step
     if not isinstance(step, int) or step == 0:
         raise ArgumentError(f"slicing: the step must be an integer other than 0, got {item.step!r}")
@@ -568,7 +587,9 @@ def requirements(x: Node) -> list[tuple[Dim, str, type[Exception]]]:
     for (first, count, step), n in zip(cuts, whole[len(whole) - len(cuts) :], strict=True):
         last = first + (count - 1) * step
         low, high = (first, last) if step > 0 else (last, first)
-        text = f"slicing: a slice of {count} elements from index {first} on" + (f" in steps of {step}" if step != 1 else "")
+        text = f"slicing: a slice of {count} elements from index {first} on" + (
+            f" in steps of {step}" if step != 1 else ""
+        )
         for size in (count, low, n - 1 - high):
             if not isinstance(size, int) or size < 0:
                 why = f"{text} does not lie within an axis of size {n}"
@@ -583,7 +604,9 @@ def flip(x: Any, axis: Any = None) -> Expr:
 
     operand = lift(x)
     axes = axes_from_right("flip", operand, axis)
-    return getitem(operand, tuple(slice(None, None, -1 if k - operand.ndim in axes else None) for k in range(operand.ndim)))
+    return getitem(
+        operand, tuple(slice(None, None, -1 if k - operand.ndim in axes else None) for k in range(operand.ndim))
+    )
 
 
 def _filled(value: Any, shape: Any, dtype: str) -> Expr:

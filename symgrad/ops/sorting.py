@@ -1,7 +1,7 @@
 """Sorting, and elements chosen along an axis by an array of indices for each row.
 
-The operations act on the last axis.  Sorting is differentiated as the choice of elements that it makes; equal elements keep
-their order, so that at a tie each result follows the element that NumPy's stable sort puts there.
+The operations act on the last axis.  Sorting is differentiated as the choice of elements that it makes; equal elements
+keep their order, so that at a tie each result follows the element that NumPy's stable sort puts there.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ register(Op("scatter_along", _scatter_along_type, _scatter_along_evaluate, _scat
 
 @function("take_along_axis", numpy=[np.take_along_axis])
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Expr:
-    """The elements of `x` along `axis` at `indices`, an integer array with as many axes; negative indices count from the end."""
+    """The elements of `x` along `axis` at `indices`, an integer array with as many axes; negative indices count from
+    the end."""
     operand, k = lift(x), lift(indices)
     if axis is None:
         operand, axis = reshape(operand, (-1,)), -1
@@ -132,8 +133,8 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Expr:
 
 @function("scatter_along")
 def scatter_along(x: Any, indices: Any, size: Any) -> Expr:
-    """Sums of the elements of each row (last axis) of `x` that share an index, as rows of `size` elements: the adjoint of
-    `take_along_axis`."""
+    """Sums of the elements of each row (last axis) of `x` that share an index, as rows of `size` elements: the adjoint
+    of `take_along_axis`."""
     from ..expression import dim
 
     return apply("scatter_along", [lift(x), lift(indices)], (dim(size),))
@@ -177,7 +178,9 @@ def _sorting(name: str, numpy: Any, doc: str) -> None:
 
 
 _sorting("sort", np.sort, "The elements along `axis` in rising order, NaN last; equal elements keep their order.")
-_sorting("argsort", np.argsort, "The positions that sort `axis`; equal elements keep their order, whatever `kind` says.")
+_sorting(
+    "argsort", np.argsort, "The positions that sort `axis`; equal elements keep their order, whatever `kind` says."
+)
 
 
 # ---- searchsorted, median, argmax
@@ -200,7 +203,8 @@ register(Op("searchsorted", _searchsorted_type, _searchsorted_evaluate, called_b
 
 @function("searchsorted", numpy=[np.searchsorted])
 def searchsorted(a: Any, v: Any, side: str = "left") -> Expr:
-    """The positions at which the values `v` belong in the sorted vector `a`: before equal ones, or behind for ``side="right"``."""
+    """The positions at which the values `v` belong in the sorted vector `a`: before equal ones, or behind for
+    ``side="right"``."""
     if side not in ("left", "right"):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right', got {side!r}")
     return apply("searchsorted", unify([a, v])[0], (side == "right",))

@@ -52,7 +52,9 @@ def family_function(op: str, name: str, doc: str, fixed: tuple[Any, ...] = ()) -
 
     def at_order(n: Any, x: Any) -> Expr:
         if not isinstance(n, int | np.integer) or isinstance(n, bool):
-            raise ArgumentError(f"{name}: the order must be an integer, got {n!r}; derivatives by the order do not exist here")
+            raise ArgumentError(
+                f"{name}: the order must be an integer, got {n!r}; derivatives by the order do not exist here"
+            )
         operands, weak = unify([x], want_float=True)
         return apply(op, operands, (int(n),), weak=weak)
 
@@ -127,11 +129,15 @@ def _order(y: Expr) -> int:
 
 
 def _oscillating(name: str) -> Callable[[Expr, Expr], Expr]:
-    return lambda y, x: (member(name, _order(y) - 1, x) - member(name, _order(y) + 1, x)) / 2 if _order(y) else -member(name, 1, x)
+    return lambda y, x: (
+        (member(name, _order(y) - 1, x) - member(name, _order(y) + 1, x)) / 2 if _order(y) else -member(name, 1, x)
+    )
 
 
 def _growing(name: str) -> Callable[[Expr, Expr], Expr]:
-    return lambda y, x: (member(name, _order(y) - 1, x) + member(name, _order(y) + 1, x)) / 2 if _order(y) else member(name, 1, x)
+    return lambda y, x: (
+        (member(name, _order(y) - 1, x) + member(name, _order(y) + 1, x)) / 2 if _order(y) else member(name, 1, x)
+    )
 
 
 _bessel("jv", _oscillating("jv"), {0: "j0", 1: "j1"}, "Bessel function of the first kind", domain=((-3, 3),),
@@ -150,7 +156,8 @@ _bessel("ive", lambda y, x: _growing("ive")(y, x) - _f("sign", x) * y, {0: "i0e"
 def _scaled_erfc(n: int, x: Any) -> Any:
     """The derivative of order n of exp(x**2) erfc(x) = 2/sqrt(pi) * integral of exp(-t**2 - 2*x*t).
 
-    Below 1 by its recurrence; above, where that cancels, by the ratios of consecutive integrals as a continued fraction."""
+    Below 1 by its recurrence; above, where that cancels, by the ratios of consecutive integrals as a continued
+    fraction."""
     x = np.asarray(x)
     if n == 0:
         return scipy_special("erfcx")(x)
@@ -187,7 +194,9 @@ def erfcx(x: Any) -> Expr:
     return apply("erfcx", operands, weak=weak)
 
 
-family_function("erfcx_derivative", "erfcx_derivative", "Derivative of order n of erfcx: ``erfcx_derivative(n, x)``, n >= 1.")
+family_function(
+    "erfcx_derivative", "erfcx_derivative", "Derivative of order n of erfcx: ``erfcx_derivative(n, x)``, n >= 1."
+)
 unary("ndtr", scipy_special("ndtr"), lambda y, x: _f("exp", -(x**2) / 2) / ROOT_2PI, domain=((-2, 2),), mpmath="ncdf",
       latex=r"\Phi", doc="Distribution function of the standard normal distribution.")  # fmt: skip
 unary("log_ndtr", scipy_special("log_ndtr"), lambda y, x: float(np.sqrt(2 / np.pi)) / _f("erfcx", -x / float(np.sqrt(2))),

@@ -1,11 +1,13 @@
 """Eigenvalues and eigenvectors of symmetric matrices, and functions of matrices made of them.
 
-`eigh` and `svd` are one operation each whose result packs all parts, so that they are computed once.  Rules take the symmetric part.
+`eigh` and `svd` are one operation each whose result packs all parts, so that they are computed once.  Rules take the
+symmetric part.
 
-Where eigenvalues coincide, eigenvectors have no derivative, but what does not depend on the choice of a basis has one.  Reciprocal
-gaps are masked to 0 there, which makes such a derivative right at first order.  Sums of f(eigenvalue) stay right at second order: their
-gradient ``V diag(f'(w)) V.T`` is the operation `spectral`, whose own rule uses divided differences of f', taken as quadratures
-of f'' over the gap where that is small (Daleckii and Krein's formula; Higham, *Functions of Matrices*, section 3.2).
+Where eigenvalues coincide, eigenvectors have no derivative, but what does not depend on the choice of a basis has one.
+Reciprocal gaps are masked to 0 there, which makes such a derivative right at first order.  Sums of f(eigenvalue) stay
+right at second order: their gradient ``V diag(f'(w)) V.T`` is the operation `spectral`, whose own rule uses divided
+differences of f', taken as quadratures of f'' over the gap where that is small (Daleckii and Krein's formula; Higham,
+*Functions of Matrices*, section 3.2).
 """
 
 from __future__ import annotations
@@ -115,8 +117,8 @@ def _spectral_vjp(g: Expr, y: Expr, s: Expr, a: Expr) -> list[Expr]:
 
 
 def _divided_differences(s: Expr, w: Expr, a: Expr) -> Expr:
-    """``(s[j] - s[i])/(w[j] - w[i])`` off the diagonal; where the gap is small and `s` is an elementwise function of the
-    eigenvalues, the mean of its derivative over the gap; 0 on the diagonal."""
+    """``(s[j] - s[i])/(w[j] - w[i])`` off the diagonal; where the gap is small and `s` is an elementwise function of
+    the eigenvalues, the mean of its derivative over the gap; 0 on the diagonal."""
     plain = gaps(s) * reciprocal_gaps(w)
     slope = _elementwise_slope(s, a)
     if slope is None:
@@ -148,7 +150,8 @@ def _is_constant_along(x: Node) -> bool:
 
 
 def _elementwise_slope(s: Expr, a: Expr) -> Expr | None:
-    """The derivative of `s` by the eigenvalues of `a`, if `s` is an elementwise function of them, by the forward rules."""
+    """The derivative of `s` by the eigenvalues of `a`, if `s` is an elementwise function of them, by the forward
+    rules."""
     tangents: dict[Node, Expr | None] = {}
     constant: dict[Node, bool] = {}
     for x in postorder([s.node]):
@@ -203,7 +206,8 @@ def eigvalsh(a: Any) -> Expr:
 def eigh(a: Any) -> tuple[Expr, Expr]:
     """The eigenvalues, rising, and the eigenvectors (columns) of a symmetric matrix (its symmetric part is taken).
 
-    The sign of eigenvectors, and a basis where eigenvalues coincide, are LAPACK's choice: differentiate what does not depend on it."""
+    The sign of eigenvectors, and a basis where eigenvalues coincide, are LAPACK's choice: differentiate what does not
+    depend on it."""
     return eigenpairs(matrix_operand("eigh", a, square=True))
 
 
@@ -219,13 +223,18 @@ def matrix_function(name: str, scalar: str, doc: str) -> None:
     function(name)(call)
 
 
-matrix_function("logm", "log", "The matrix logarithm of a symmetric positive-definite matrix (its symmetric part is taken).")
-matrix_function("sqrtm", "sqrt", "The square root of a symmetric positive-definite matrix (its symmetric part is taken).")
+matrix_function(
+    "logm", "log", "The matrix logarithm of a symmetric positive-definite matrix (its symmetric part is taken)."
+)
+matrix_function(
+    "sqrtm", "sqrt", "The square root of a symmetric positive-definite matrix (its symmetric part is taken)."
+)
 
 
 @function("spectral")
 def spectral(g: Any, a: Any) -> Expr:
-    """``V @ diag(g) @ V.T`` with the eigenvectors V of the symmetric part of `a`: for ``g = f(eigvalsh(a))``, f of the matrix."""
+    """``V @ diag(g) @ V.T`` with the eigenvectors V of the symmetric part of `a`: for ``g = f(eigvalsh(a))``, f of the
+    matrix."""
     x = matrix_operand("spectral", a, square=True)
     values = lift(g).astype(x.dtype)
     if values.ndim < 1 or values.type.shape[-1] != x.type.shape[-1]:

@@ -8,9 +8,9 @@
   (``(x*y)**2``), nor a quotient: x**2*y**2 overflows where (x*y)**2 does not.
 - Array products are `einsum`s (see `products`).
 
-Flattening stops at a shared sum or product of more than SMALL operands: the form of a formula that people write does not
-depend on what is shared, and a graph with sharing stays linear in its nodes.  The steps are a table, one function per
-operation; what has no row is kept as it is.  `stable` rules are applied to every node as it is made.
+Flattening stops at a shared sum or product of more than SMALL operands: the form of a formula that people write does
+not depend on what is shared, and a graph with sharing stays linear in its nodes.  The steps are a table, one function
+per operation; what has no row is kept as it is.  `stable` rules are applied to every node as it is made.
 """
 
 from __future__ import annotations
@@ -102,7 +102,13 @@ def _sum_terms(inputs: Sequence[tuple[Node, bool, int]]) -> list[tuple[Fraction,
     for x, may, sign in inputs:
         c, base = split(thin(x))
         c = c * sign
-        if base is not None and base.op.name == "add" and base not in whole and (may or len(base.inputs) <= SMALL) and (c == ONE or c == -1):
+        if (
+            base is not None
+            and base.op.name == "add"
+            and base not in whole
+            and (may or len(base.inputs) <= SMALL)
+            and (c == ONE or c == -1)
+        ):
             for inner in base.inputs:
                 d, rest = split(inner)
                 terms.append((c * d, rest))
@@ -148,7 +154,9 @@ def _merge_masks(collected: dict[Node | None, Fraction]) -> dict[Node | None, Fr
     for condition, bases in groups.items():
         if len({b.type.shape for b in bases}) == 1 and len(bases) > 1:
             terms = [(collected.pop(b), b.inputs[1]) for b in bases]
-            inner = build_sum(terms, ArrayType(bases[0].type.dtype, broadcast_shapes("add", [b.inputs[1].type for b in bases])))
+            inner = build_sum(
+                terms, ArrayType(bases[0].type.dtype, broadcast_shapes("add", [b.inputs[1].type for b in bases]))
+            )
             collected[node(lookup("mask"), (condition, inner))] = ONE
     return collected
 
@@ -225,7 +233,8 @@ class Product:
 def factors_of(x: Node, power: int, may: bool) -> list[tuple[Node, int]]:
     """The factors of ``x**power`` with their powers: those of a product or quotient if `may` or if they are few.
 
-    A product inside a product was left whole because it is large and shared; it stays so, or chains would become quadratic."""
+    A product inside a product was left whole because it is large and shared; it stays so, or chains would become
+    quadratic."""
     if abs(power) != 1:
         return [(x, power)]
     lines = [(x, power)]
@@ -312,7 +321,7 @@ def _pow(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
     if c != ONE and rest is not None and _moderate(c, power):
         product.number = c**power
         base = rest
-    if power == 1 or number_of(base) is not None and _moderate(c, power):
+    if power == 1 or (number_of(base) is not None and _moderate(c, power)):
         product.take(base, power, True)
     else:
         product._put(base, power)

@@ -1,8 +1,8 @@
 """Long chains of sums, or of products and quotients, of which each link is used by the next alone.
 
-Step by step every link would copy all operands below it, which is quadratic in the length; 5000 terms written with + and the
-derivative of a function applied 100 000 times to itself are such chains.  So their upper links are taken together: the last one
-gathers the operands of all.  Only upper links: each of what is left has at most LINK operands.
+Step by step every link would copy all operands below it, which is quadratic in the length; 5000 terms written with +
+and the derivative of a function applied 100 000 times to itself are such chains.  So their upper links are taken
+together: the last one gathers the operands of all.  Only upper links: each of what is left has at most LINK operands.
 """
 
 from __future__ import annotations

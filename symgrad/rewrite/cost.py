@@ -1,7 +1,7 @@
 """What a formula costs to read: the length it prints at, estimated node by node, and among equals its operations.
 
-The estimate counts characters of the formula written out, without names for shared parts; it is a sum over inputs, so it is known for
-every node of a graph in linear time and is compared where two forms of one node are weighed.
+The estimate counts characters of the formula written out, without names for shared parts; it is a sum over inputs, so
+it is known for every node of a graph in linear time and is compared where two forms of one node are weighed.
 """
 
 from __future__ import annotations

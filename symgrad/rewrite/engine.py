@@ -17,7 +17,8 @@ Trace = Callable[[str, Node, Node, Assumed], None]
 
 
 class RuleSet:
-    """Rules and procedures (for what a pattern cannot say: axes, einsum labels) indexed by the operation at their root."""
+    """Rules and procedures (for what a pattern cannot say: axes, einsum labels) indexed by the operation at their
+    root."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -31,7 +32,8 @@ class RuleSet:
         self._index = None
 
     def procedure(self, name: str, *roots: str) -> Callable[[Procedure], Procedure]:
-        """Registers a function from a node and `rebuild` to a replacement or None, tried at nodes of the operations `roots`."""
+        """Registers a function from a node and `rebuild` to a replacement or None, tried at nodes of the operations
+        `roots`."""
 
         def register(f: Procedure) -> Procedure:
             for root in roots:
@@ -60,7 +62,8 @@ class RuleSet:
                     yield name, result, assumed
 
     def normalise(self, x: Node, rebuild: Rebuild, trace: Trace | None = None) -> Node:
-        """`x` rewritten at its root until nothing fires.  Raises RuntimeError with the last rules when fuel runs out."""
+        """`x` rewritten at its root until nothing fires.  Raises RuntimeError with the last rules when fuel runs
+        out."""
         fired: list[str] = []
         for _ in range(FUEL):
             found = next(self.steps(x, rebuild), None)

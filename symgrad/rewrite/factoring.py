@@ -158,4 +158,6 @@ def _multiplied_out(x: Node) -> list[Term] | None:
         count *= len(s)
     if count > 24:
         return None
-    return [split(rebuild(node(lookup("mul"), choice)) if len(choice) > 1 else choice[0]) for choice in every_choice(*sums)]
+    return [
+        split(rebuild(node(lookup("mul"), choice)) if len(choice) > 1 else choice[0]) for choice in every_choice(*sums)
+    ]

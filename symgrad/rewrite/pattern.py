@@ -29,8 +29,8 @@ AC = ("add", "mul")
 class Rule:
     """One rewrite: `sides` gives (left, right) from wildcards; it applies where `condition(**bound)` holds.
 
-    `why` says what is gained where it is not obvious.  With `exact`, both sides have the same value for every input up to
-    rounding, infinities and NaN included; the others hold on the domain of the left side."""
+    `why` says what is gained where it is not obvious.  With `exact`, both sides have the same value for every input up
+    to rounding, infinities and NaN included; the others hold on the domain of the left side."""
 
     name: str
     sides: Callable[..., tuple[Any, Any]]
@@ -58,7 +58,13 @@ class Rule:
         if not self._heads:
             left, _, wild = self.made()
             functions = [p for p in left.inputs if p not in set(wild.values()) and p.op.name not in (*AC, "constant")]
-            inside = [q for p in left.inputs if p.op.name == "mul" for q in p.inputs if q.op.name not in (*AC, "constant", "symbol")]
+            inside = [
+                q
+                for p in left.inputs
+                if p.op.name == "mul"
+                for q in p.inputs
+                if q.op.name not in (*AC, "constant", "symbol")
+            ]
             self._heads.append(frozenset(p.op.name for p in functions + inside))
         return self._heads[0]
 
@@ -112,7 +118,8 @@ def match_root(pattern: Node, x: Node, wild: set[Node]) -> Iterator[tuple[Bindin
 
 
 def match(pattern: Node, x: Node, bound: Binding, wild: set[Node]) -> Iterator[Binding]:
-    """The bindings, extending `bound`, under which `pattern` is `x`.  Patterns are small: this recurses over the pattern only."""
+    """The bindings, extending `bound`, under which `pattern` is `x`.  Patterns are small: this recurses over the
+    pattern only."""
     if pattern in wild:
         if pattern not in bound:
             yield {**bound, pattern: x}
@@ -152,7 +159,8 @@ def _match_all(patterns: Sequence[Node], xs: Sequence[Node], bound: Binding, wil
 def _match_ac(
     pattern: Node, x: Node, bound: Binding, wild: set[Node], *, partial: bool
 ) -> Iterator[tuple[Binding, list[Node]]]:
-    """Matches operands in any order: constants and shapes first, free wildcards last; the last of these takes the rest."""
+    """Matches operands in any order: constants and shapes first, free wildcards last; the last of these takes the
+    rest."""
     specific = [p for p in pattern.inputs if p not in wild]
     specific.sort(key=lambda p: p.op.name != "constant" and _is_negation(p, wild))
     loose = [p for p in pattern.inputs if p in wild]

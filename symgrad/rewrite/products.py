@@ -75,7 +75,8 @@ class Bag:
                 self.factors.append((x, labels))
 
     def _aligned(self, inputs: Sequence[Node], labels: Labels, may: bool) -> list[tuple[Node, Labels, bool]]:
-        """Operands of an elementwise operation with the labels of their axes; broadcast unit axes get labels of their own."""
+        """Operands of an elementwise operation with the labels of their axes; broadcast unit axes get labels of their
+        own."""
         found = []
         for x in reversed(inputs):
             used = labels[len(labels) - len(x.type.shape) :]
@@ -118,13 +119,19 @@ class Bag:
         powers: dict[Factor, int] = {}
         for x, ls in self.factors:
             base, k = x, 1
-            if x.op.name == "pow" and (value := number_of(x.inputs[1])) is not None and value.denominator == 1 and value > 0:
+            if (
+                x.op.name == "pow"
+                and (value := number_of(x.inputs[1])) is not None
+                and value.denominator == 1
+                and value > 0
+            ):
                 base, k = x.inputs[0], int(value)
                 if base.type.shape != x.type.shape:
                     base, k = x, 1
             powers[base, ls] = powers.get((base, ls), 0) + k
         self.factors = [
-            (b if k == 1 else node(lookup("pow"), (b, constant_node(k, self.dtype))), ls) for (b, ls), k in powers.items()
+            (b if k == 1 else node(lookup("pow"), (b, constant_node(k, self.dtype))), ls)
+            for (b, ls), k in powers.items()
         ]
         known = {k for _, ls in (*self.factors, *self.deltas) for k in ls}
         for label in [k for k in self.sizes if k not in known and k not in self.out]:
@@ -135,7 +142,8 @@ class Bag:
                 self.above.append(node(lookup("size"), (), (n, self.dtype)))
 
     def separate(self) -> None:
-        """Factors that share no label, directly or through others, with the result become scalar products of their own."""
+        """Factors that share no label, directly or through others, with the result become scalar products of their
+        own."""
         groups: list[tuple[set[int], list[Factor]]] = []
         for f in self.factors:
             labels, members = set(f[1]), [f]
@@ -164,7 +172,11 @@ class Bag:
             return [x for x, _ in self.factors]
         if len(self.factors) == 0 and len(self.deltas) == 1 and self.deltas[0][1] == self.out:
             return [self.deltas[0][0]]
-        if len(self.factors) == 1 and not self.deltas and self._turned(self.factors[0], {k: p for p, k in enumerate(self.out)})[1] == self.out:
+        if (
+            len(self.factors) == 1
+            and not self.deltas
+            and self._turned(self.factors[0], {k: p for p, k in enumerate(self.out)})[1] == self.out
+        ):
             return [self.factors[0][0]]
         return [self._einsum()]
 
@@ -194,8 +206,7 @@ class Bag:
             count *= max(1, len(g)) if len(g) < 5 else 1000
         if 1 < count <= 24:
             candidates = [[f for g in choice for f in g] for choice in product(*(permutations(g) for g in groups))]
-        best = min((self._node([*c, *self.deltas]) for c in candidates), key=lambda n: repr(n.params))
-        return best
+        return min((self._node([*c, *self.deltas]) for c in candidates), key=lambda n: repr(n.params))
 
     def _turned(self, factor: Factor, place: Mapping[int, int]) -> Factor:
         """A symmetric factor with its labels in the order of the result, summed ones last."""
@@ -312,7 +323,7 @@ def multiply_into_einsum(factors: list[Node], number: Fraction) -> tuple[list[No
     if len(arrays) < 2 or not any(x.op.name in ("einsum", "delta") for x in arrays):
         return factors, number
     rank = max(len(x.type.shape) for x in arrays)
-    sizes: dict[int, Dim] = {k: 1 for k in range(rank)}
+    sizes: dict[int, Dim] = dict.fromkeys(range(rank), 1)
     for x in arrays:
         for k, n in enumerate(x.type.shape, rank - len(x.type.shape)):
             if n != 1:

@@ -1,8 +1,8 @@
 """Rules of `simplify`: shorter formulas, equal wherever the original has a finite value.
 
 Unlike the stable rules these may assume something, that a value is finite, not zero or positive; a rule names what it
-assumes of its wildcards and `simplify` reports it.  Nothing that is compiled depends on such an assumption unless its user compiles the
-simplified formula.
+assumes of its wildcards and `simplify` reports it.  Nothing that is compiled depends on such an assumption unless its
+user compiles the simplified formula.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ def _f(name: str) -> Callable[..., Any]:
 
 
 exp, log, sqrt, sin, cos, tan = _f("exp"), _f("log"), _f("sqrt"), _f("sin"), _f("cos"), _f("tan")
-sinh, cosh, tanh, sigmoid, softplus, absolute = _f("sinh"), _f("cosh"), _f("tanh"), _f("sigmoid"), _f("softplus"), _f("abs")
+sinh, cosh, tanh, sigmoid, softplus, absolute = (
+    _f("sinh"),
+    _f("cosh"),
+    _f("tanh"),
+    _f("sigmoid"),
+    _f("softplus"),
+    _f("abs"),
+)
 log1p, expm1, mask = _f("log1p"), _f("expm1"), _f("mask")
 
 SHORT.add([
@@ -84,7 +91,12 @@ def _powers(x: Node) -> dict[Node, int]:
     found: dict[Node, int] = {}
     for f in x.inputs if x.op.name == "mul" else (x,):
         base, k = f, 1
-        if f.op.name == "pow" and (value := number_of(f.inputs[1])) is not None and value.denominator == 1 and value > 0:
+        if (
+            f.op.name == "pow"
+            and (value := number_of(f.inputs[1])) is not None
+            and value.denominator == 1
+            and value > 0
+        ):
             base, k = f.inputs[0], int(value)
         found[base] = found.get(base, 0) + k
     return found

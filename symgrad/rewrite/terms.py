@@ -93,7 +93,7 @@ def split(x: Node) -> tuple[Fraction, Node | None]:
 def _split_quotient(x: Node) -> tuple[Fraction, Node | None]:
     above, numerator = split(x.inputs[0])
     below, denominator = split(x.inputs[1])
-    if below == 0 or (above == ONE and below == ONE) or numerator is None and above == ONE and below == ONE:
+    if below == 0 or (above == ONE and below == ONE) or (numerator is None and above == ONE and below == ONE):
         return ONE, x
     if numerator is None:
         if above == 1 and below == ONE:

@@ -1,7 +1,7 @@
 """The worked cases of the textbooks: value, gradient and, where it is given, the formula.
 
-MML is *Mathematics for Machine Learning* (Deisenroth, Faisal, Ong, 2020); expected numbers come from mpmath, from complex step in
-NumPy, or from the closed forms of the texts.
+MML is *Mathematics for Machine Learning* (Deisenroth, Faisal, Ong, 2020); expected numbers come from mpmath, from
+complex step in NumPy, or from the closed forms of the texts.
 """
 
 from __future__ import annotations
@@ -60,9 +60,11 @@ def test_mml_5110_evaluates_exp_once() -> None:
 # ---- circuits of gates
 
 GATES = [
-    ("(x + y)*z", {"x": -2.0, "y": 5.0, "z": -4.0}, {"x": -4.0, "y": -4.0, "z": 3.0}, {"x": "z", "y": "z", "z": "x + y"}),
+    ("(x + y)*z", {"x": -2.0, "y": 5.0, "z": -4.0},
+     {"x": -4.0, "y": -4.0, "z": 3.0}, {"x": "z", "y": "z", "z": "x + y"}),
     ("1/(1 + exp(-(w0*x0 + w1*x1 + w2)))", {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0},
-     {k: v * np.exp(-1) / (1 + np.exp(-1)) ** 2 for k, v in {"w0": -1, "x0": 2, "w1": -2, "x1": -3, "w2": 1}.items()}, {}),
+     {k: v * np.exp(-1) / (1 + np.exp(-1)) ** 2 for k, v in {"w0": -1, "x0": 2, "w1": -2, "x1": -3, "w2": 1}.items()},
+     {}),
     ("softplus(x)", {"x": 0.5}, {"x": 1 / (1 + np.exp(-0.5))}, {"x": "sigmoid(x)"}),
     ("log(1 + exp(x))", {"x": 800.0}, {"x": 1.0}, {"x": "sigmoid(x)"}),
     ("maximum(x, y)", {"x": 2.0, "y": -1.0}, {"x": 1.0, "y": 0.0}, {}),
@@ -118,7 +120,9 @@ def test_gradients_of_a_deep_network(K: int) -> None:
     loss, shapes = deep_network(K)
     sizes = [3, 4, 2, 5, 3, 2]
     r = rng()
-    values = {name: r.normal(size=[sizes[int(n.strip()[1:])] for n in shape.split(",")]) for name, shape in shapes.items()}
+    values = {
+        name: r.normal(size=[sizes[int(n.strip()[1:])] for n in shape.split(",")]) for name, shape in shapes.items()
+    }
     weights = tuple(name for name in shapes if name[0] in "Ab")
     f = sg.compile(loss, wrt=weights)
     value, gradients = f.value_and_grad(**values)
@@ -190,7 +194,9 @@ def test_fifth_derivative(x: float) -> None:
         assert abs(value - expected) <= 1e-12 * max(1, abs(expected))
 
 
-@pytest.mark.parametrize("text", ["exp(x*y)*sin(x + y**2)", "x**3*y**2/(1 + x**2 + y**2)", "log(x**2 + y**2)*atan(x/y)"])
+@pytest.mark.parametrize(
+    "text", ["exp(x*y)*sin(x + y**2)", "x**3*y**2/(1 + x**2 + y**2)", "log(x**2 + y**2)*atan(x/y)"]
+)
 def test_mixed_partials_commute(text: str) -> None:
     f = sg.parse(text)
     left, right = f.grad("x").grad("y"), f.grad("y").grad("x")
@@ -242,7 +248,9 @@ def test_logistic_loss_by_sympy_is_the_same_function() -> None:
     flat = [a.reshape(-1, 1) if isinstance(a, np.ndarray) and a.ndim == 1 and len(g.symbols[k].shape) == 2 else a
             for k, a in {"X": X, "y": y, "w": w, "lam": 0.3}.items()]  # fmt: skip
     value = g(**dict(zip(("X", "y", "w", "lam"), flat, strict=True)))
-    assert value == pytest.approx(f(X=X, y=y, w=w, lam=0.3), rel=1e-14) == pytest.approx(logistic(X, y, w, 0.3), rel=1e-14)
+    assert (
+        value == pytest.approx(f(X=X, y=y, w=w, lam=0.3), rel=1e-14) == pytest.approx(logistic(X, y, w, 0.3), rel=1e-14)
+    )
 
 
 def test_logistic_loss_derivatives() -> None:

@@ -1,4 +1,5 @@
-"""What every test of the operation table needs: rows, sampling, numbers of expressions, numerical derivatives, lowering.
+"""What every test of the operation table needs: rows, sampling, numbers of expressions, numerical derivatives,
+lowering.
 
 The numerical derivatives are Richardson-extrapolated central differences of NumPy's value (order 1) or of the symbolic
 first derivative (order 2), so no rule is compared with itself.
@@ -6,11 +7,11 @@ first derivative (order 2), so no rule is compared with itself.
 
 from __future__ import annotations
 
-import itertools
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,10 @@ SIZES = {"m": 3, "n": 4, "k": 2, "b": 2}
 class Row:
     """One test row: a formula over symbols, what NumPy or SciPy says it is, and where to sample.
 
-    `build` takes the symbols in the order of `shapes`, `numpy` the arrays.  A sample is an interval, ``"int"`` (0, 1, 2),
-    ``"spd"``, ``"square"`` (well-conditioned), ``"bool"``,
-    ``"away"`` (from 0), or a function of a generator and a shape.  `wrt` names the symbols to
-    differentiate (all floats by default); `orders` says how many orders have a derivative.  `empty` says whether sizes 0 are tried.
+    `build` takes the symbols in the order of `shapes`, `numpy` the arrays.  A sample is an interval, ``"int"`` (0, 1,
+    2), ``"spd"``, ``"square"`` (well-conditioned), ``"bool"``, ``"away"`` (from 0), or a function of a generator and a
+    shape.  `wrt` names the symbols to differentiate (all floats by default); `orders` says how many orders have a
+    derivative.  `empty` says whether sizes 0 are tried.
     """
 
     name: str
@@ -56,7 +57,11 @@ class Row:
         return [tensor(name, _with_dtype(shape, dtype)) for name, shape in self.shapes.items()]
 
     def differentiable(self) -> list[str]:
-        return list(self.wrt) if self.wrt is not None else [n for n, s in self.shapes.items() if "i64" not in s and "bool" not in s]
+        return (
+            list(self.wrt)
+            if self.wrt is not None
+            else [n for n, s in self.shapes.items() if "i64" not in s and "bool" not in s]
+        )
 
 
 def _with_dtype(shape: str, dtype: str | None) -> str:
@@ -95,7 +100,9 @@ def values(row: Row, symbols: Sequence[Expr], sizes: Mapping[str, int] | None = 
             for name, x in zip(row.shapes, symbols, strict=True)]  # fmt: skip
 
 
-def number(roots: Sequence[Expr], symbols: Sequence[Expr], arrays: Sequence[Any], sizes: Mapping[str, int]) -> list[Any]:
+def number(
+    roots: Sequence[Expr], symbols: Sequence[Expr], arrays: Sequence[Any], sizes: Mapping[str, int]
+) -> list[Any]:
     """The interpreter's values of `roots`."""
     known = {x.node: a for x, a in zip(symbols, arrays, strict=True)}
     return interpreter.run([r.node for r in roots], known, sizes)
@@ -117,7 +124,7 @@ def differences(f: Callable[[Any], Any], x: Any, along: Any, step: float = 0.02)
         up, down = (np.asarray(f(x + sign * h * along), np.float64) for sign in (1, -1))
         estimates.append((up - down) / (2 * h))
     for order in range(1, 4):
-        estimates = [(4**order * b - a) / (4**order - 1) for a, b in zip(estimates, estimates[1:], strict=False)]
+        estimates = [(4**order * b - a) / (4**order - 1) for a, b in pairwise(estimates)]
     return estimates[0]
 
 

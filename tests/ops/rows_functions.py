@@ -20,7 +20,14 @@ def softmax_nll(z, c):  # type: ignore[no-untyped-def]
 SPECIAL = [
     *(Row(name, V, F[name], getattr(sp, name)) for name in ("j0", "j1", "i0", "i1")),
     *(Row(name, V, F[name], getattr(sp, name), {"x": (0.3, 2)}) for name in ("y0", "y1", "i0e", "i1e")),
-    Row("lambertw -1", V, lambda x: F["lambertw"](x, -1), lambda x: sp.lambertw(x, -1).real, {"x": (-0.3, -0.1)}, orders=1),
+    Row(
+        "lambertw -1",
+        V,
+        lambda x: F["lambertw"](x, -1),
+        lambda x: sp.lambertw(x, -1).real,
+        {"x": (-0.3, -0.1)},
+        orders=1,
+    ),
     Row("cosm1", V, F["cosm1"], sp.cosm1),
     Row("cosxx", V, F["cosxx"], lambda x: (1 - np.cos(x)) / x**2, {"x": (0.5, 2)}),
     Row("coshxx", V, F["coshxx"], lambda x: (np.cosh(x) - 1) / x**2, {"x": (0.5, 2)}),

@@ -1,7 +1,8 @@
-"""Derivatives where a careless rule gives NaN or a wrong branch: zeros in products, ties, kinks, ends of domains, equal eigenvalues.
+"""Derivatives where a careless rule gives NaN or a wrong branch: zeros in products, ties, kinks, ends of domains, equal
+eigenvalues.
 
-The expected values of the first table are those of tests/data/edge_cases.json where the case is there, otherwise one-sided limits or
-closed forms.
+The expected values of the first table are those of tests/data/edge_cases.json where the case is there, otherwise
+one-sided limits or closed forms.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ GRADIENTS: list[tuple[str, dict[str, Any], Callable[..., Expr], str, list[Any]]]
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("values", "build", "name", "expected"), [row[1:] for row in GRADIENTS], ids=[row[0] for row in GRADIENTS])
+@pytest.mark.parametrize(
+    ("values", "build", "name", "expected"), [row[1:] for row in GRADIENTS], ids=[row[0] for row in GRADIENTS]
+)
 def test_gradients(values: dict[str, Any], build: Callable[..., Expr], name: str, expected: list[Any]) -> None:
     arrays = [np.asarray(v, np.float64) for v in values.values()]
     xs = [tensor(n, tuple(a.shape)) for n, a in zip(values, arrays, strict=True)]
@@ -87,7 +90,12 @@ def test_gradients(values: dict[str, Any], build: Callable[..., Expr], name: str
 
 # ---- equal eigenvalues and singular values: sums of functions of them have derivatives of order 1 and 2
 
-EQUAL = {"identity": np.eye(3), "two equal": np.diag([2.0, 1, 2]), "nearly equal": np.diag([1.0, 1 + 1e-9, 2]), "close": np.diag([1.0, 1.01, 3])}
+EQUAL = {
+    "identity": np.eye(3),
+    "two equal": np.diag([2.0, 1, 2]),
+    "nearly equal": np.diag([1.0, 1 + 1e-9, 2]),
+    "close": np.diag([1.0, 1.01, 3]),
+}
 SUMS: dict[str, tuple[Callable[[Expr], Expr], Callable[[Any], Any], Callable[[Any], Any]]] = {
     "eigenvalues": (lambda w: w, lambda w: 1 + 0 * w, lambda w: 0 * w),
     "exp": (F["exp"], np.exp, np.exp),
@@ -111,7 +119,8 @@ def test_sums_over_equal_eigenvalues(name: str, which: str, eigenvalues: str) ->
     gradient, hessian = number([first, second], [x], [a], {})
     exact = np.diag(EQUAL[which])
     np.testing.assert_allclose(gradient, turned @ np.diag(slope(exact)) @ turned.T, atol=1e-13 * 100)
-    # Daleckii and Krein: along E, V (D * (V.T E V)) V.T with the divided differences D of the slope, here by their integral.
+    # Daleckii and Krein: along E, V (D * (V.T E V)) V.T with the divided differences D of the slope, here by their
+    # integral.
     nodes, weights = np.polynomial.legendre.leggauss(40)
     t = (nodes + 1) / 2
     differences = np.array([[np.sum(weights / 2 * curvature(p + t * (q - p))) for q in exact] for p in exact])
@@ -138,7 +147,8 @@ def test_nuclear_norm_at_the_identity() -> None:
 
 
 def test_projector_onto_equal_eigenvalues() -> None:
-    """The projector onto the space of two equal eigenvalues does not depend on its basis; P' = sum of terms 1/(w_i - w_j)."""
+    """The projector onto the space of two equal eigenvalues does not depend on its basis; P' = sum of terms 1/(w_i -
+    w_j)."""
     x = tensor("A", (3, 3))
     v = F["eigh"](x)[1]
     projector = v[:, 1:] @ v[:, 1:].T

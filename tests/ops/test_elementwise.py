@@ -1,4 +1,5 @@
-"""Every elementwise row: value and derivatives up to order 3 against mpmath, compiled meaning, float32, broadcasting."""
+"""Every elementwise row: value and derivatives up to order 3 against mpmath, compiled meaning, float32,
+broadcasting."""
 
 from __future__ import annotations
 
@@ -81,8 +82,12 @@ def test_derivatives(op: Op, order: int) -> None:
             (found,) = number([root], xs, [np.float64(p) for p in point], {})
             with mpmath.workdps(60):
                 where = tuple(map(mpmath.mpf, point))
-                expected = float(mpmath.diff(exact(op), where if len(xs) > 1 else where[0], counts if len(xs) > 1 else order))
-            np.testing.assert_allclose(float(found), expected, rtol=1e-12, atol=1e-13, err_msg=f"{op.name}{point} {counts}")
+                expected = float(
+                    mpmath.diff(exact(op), where if len(xs) > 1 else where[0], counts if len(xs) > 1 else order)
+                )
+            np.testing.assert_allclose(
+                float(found), expected, rtol=1e-12, atol=1e-13, err_msg=f"{op.name}{point} {counts}"
+            )
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=ids)
@@ -117,7 +122,10 @@ def test_forward_is_reverse(op: Op) -> None:
 def test_compiled_meaning_and_float32(op: Op) -> None:
     for dtype, tolerance in (("f64", 1e-14), ("f32", 1e-5)):
         xs = symbols(op, ("5", "5", "5")[: len(op.domain)], dtype)
-        arrays = [np.array([p[k] for p in points(op, 5)]).astype(np.float64 if dtype == "f64" else np.float32) for k in range(len(xs))]
+        arrays = [
+            np.array([p[k] for p in points(op, 5)]).astype(np.float64 if dtype == "f64" else np.float32)
+            for k in range(len(xs))
+        ]
         y = applied(op, xs)
         (found,) = number([y], xs, arrays, {})
         if y.dtype in ("f32", "f64"):

@@ -14,7 +14,27 @@ from symgrad.expression import FUNCTIONS
 from symgrad.graph import OPS
 from tests.ops.harness import compiled_meaning, jacobian, number
 
-ENTIRE = [0.0, 1e-300, -1e-300, 1e-9, -1e-5, 1e-3, 0.1, -0.3, 0.7, 1.3, -1.6, 2.4, -3.1, 4.6, -5.4, 6.2, 9.5, -20.0, 40.0]
+ENTIRE = [
+    0.0,
+    1e-300,
+    -1e-300,
+    1e-9,
+    -1e-5,
+    1e-3,
+    0.1,
+    -0.3,
+    0.7,
+    1.3,
+    -1.6,
+    2.4,
+    -3.1,
+    4.6,
+    -5.4,
+    6.2,
+    9.5,
+    -20.0,
+    40.0,
+]
 LOGARITHMIC = [0.0, 1e-300, -1e-12, 1e-6, 1e-3, -0.1, 0.3, -0.59, -0.61, 0.9, 1.99, 2.01, 3.0, 50.0, -0.9, -0.999]
 # The derivative of order n under the integral over [0, 1]; mpmath's quadrature does not cancel.
 INTEGRAND: dict[str, Callable[[int, Any, Any], Any]] = {
@@ -48,7 +68,9 @@ def test_near_the_singularity(name: str, order: int) -> None:
     np.testing.assert_array_equal(compiled_meaning(root, [x], [points], {"n": len(points)}), found)
 
 
-@pytest.mark.parametrize(("name", "low"), [("cosxx", 1 / 12), ("coshxx", -1 / 12), ("tanxx", -2 / 3), ("tanhxx", 2 / 3)])
+@pytest.mark.parametrize(
+    ("name", "low"), [("cosxx", 1 / 12), ("coshxx", -1 / 12), ("tanxx", -2 / 3), ("tanhxx", 2 / 3)]
+)
 def test_composites_have_their_second_derivative_at_zero(name: str, low: float) -> None:
     x = tensor("x")
     second = jacobian(jacobian(FUNCTIONS[name](x), x), x)

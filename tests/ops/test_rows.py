@@ -1,5 +1,5 @@
-"""Every row: value against NumPy or SciPy, derivatives of order 1 and 2 against differences, both sweeps, compiled meaning,
-float32, sizes 0 and 1.  A public function or an operation without a row fails."""
+"""Every row: value against NumPy or SciPy, derivatives of order 1 and 2 against differences, both sweeps, compiled
+meaning, float32, sizes 0 and 1.  A public function or an operation without a row fails."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ def test_small_sizes(row: Row, size: int) -> None:
     xs = row.symbols()
     y = row.build(*xs)
     rng = np.random.default_rng(0)
-    arrays = [sampled(x, row.samples.get(name, (-2.0, 2.0)), rng, sizes) for name, x in zip(row.shapes, xs, strict=True)]
+    arrays = [
+        sampled(x, row.samples.get(name, (-2.0, 2.0)), rng, sizes) for name, x in zip(row.shapes, xs, strict=True)
+    ]
     if size:
         arrays = [np.zeros_like(a) if a.dtype == np.int64 else a for a in arrays]
     try:

@@ -24,7 +24,8 @@ HESSIANS = [
     ("sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)", {"x": "n"}, "x", {"n": 7}, 7 + 2 * 6),
     ("sum((x[2:] - 2*x[1:-1] + x[:-2])**4)", {"x": "n"}, "x", {"n": 8}, 8 + 2 * 7 + 2 * 6),
     ("sum(exp(x)*c)", {"x": "n", "c": "n"}, "x", {"n": 5}, 5),
-    ("sum((X[1:,:] - X[:-1,:])**2) + sum((X[:,1:] - X[:,:-1])**4)", {"X": "m,n"}, "X", {"m": 4, "n": 3}, 12 + 2 * 9 + 2 * 8),
+    ("sum((X[1:,:] - X[:-1,:])**2) + sum((X[:,1:] - X[:,:-1])**4)", {"X": "m,n"}, "X", {"m": 4, "n": 3},
+     12 + 2 * 9 + 2 * 8),
     ("sum(O*(T - U @ V.T)**2)", {"O": "m,n", "T": "m,n", "U": "m,k", "V": "n,k"}, "U", {"m": 4, "n": 3, "k": 2}, 4 * 4),
     ("sum(sin(x[k])*y)", {"x": "n", "k": "i64[o]", "y": "o"}, "x", {"n": 4, "o": 9}, None),
     ("sum((x**2)[1:]*(x**2)[:-1])", {"x": "n"}, "x", {"n": 6}, 6 + 2 * 5),
@@ -50,7 +51,12 @@ def test_sparse_hessian_equals_the_dense_one(
 
 def test_sparse_jacobian_of_gathered_rows() -> None:
     r = sg.parse("sum(cams[ci]*sin(pts[pj]), axis=1)", cams="c,3", pts="p,3", ci="i64[o]", pj="i64[o]")
-    values = dict(cams=RNG.normal(size=(2, 3)), pts=RNG.normal(size=(4, 3)), ci=np.array([0, 1, 1, 0, 1]), pj=np.array([3, 2, 1, 0, 0]))
+    values = {
+        "cams": RNG.normal(size=(2, 3)),
+        "pts": RNG.normal(size=(4, 3)),
+        "ci": np.array([0, 1, 1, 0, 1]),
+        "pj": np.array([3, 2, 1, 0, 0]),
+    }
     sparse = sg.compile(r.jacobian(("cams", "pts"), sparse=True))(**values)
     dense = np.hstack([r.jacobian(name)(**values).reshape(5, -1) for name in ("cams", "pts")])
     assert sparse.shape == (5, 18) and sparse.nnz == 5 * 6
@@ -74,7 +80,8 @@ def test_the_compressed_form_of_the_factorisation_is_its_blocks() -> None:
 @pytest.mark.parametrize(
     ("text", "shapes", "wrt"),
     [("sum(log(1 + exp(-y*(X @ w)))) + lam/2*norm(w)**2", {"X": "m,n", "y": "m", "w": "n", "lam": ""}, "w"),
-     ("x' @ A @ x", {"A": "n,n", "x": "n"}, "x"), ("sum(O*(T - U @ V.T)**2)", {"O": "m,n", "T": "m,n", "U": "m,k", "V": "n,k"}, "U"),
+     ("x' @ A @ x", {"A": "n,n", "x": "n"}, "x"),
+     ("sum(O*(T - U @ V.T)**2)", {"O": "m,n", "T": "m,n", "U": "m,k", "V": "n,k"}, "U"),
      ("sum(x[1:]*x[:-1]**2)", {"x": "n"}, "x"), ("exp(x)*x", {"x": ""}, "x")],
 )  # fmt: skip
 def test_hessian_diagonal(text: str, shapes: dict[str, str], wrt: str) -> None:
