@@ -347,9 +347,10 @@ def _unary(name: str) -> Callable[[Expr], Expr]:
     return operator
 
 
-for _symbol, _name in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",
-                       "floordiv": "floor_divide", "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
-                       "xor": "logical_xor"}.items():  # fmt: skip
+for _symbol, _name in {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide", "mod": "mod",
+    "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
+}.items():  # fmt: skip
     setattr(Expr, f"__{_symbol}__", _binary(_name))
     setattr(Expr, f"__r{_symbol}__", _reflected(_name))
 for _symbol, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
