@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .index import AxisValue, Call, Const, Expr, SizeValue
-from .types import Dim, FloorDiv, Size, floordiv
+from .types import Dim, FloorDiv, floordiv
 
 
 class Range(NamedTuple):
@@ -70,14 +70,18 @@ def _call(op: str, args: list[Range]) -> Range | None:
             return total
         case "floordiv", [x, Range(low, high)] if low == high and never_negative(x.low):
             return _quotient(x, low)
-        case "mod", [_, Range(low, high)] if low == high:
-            return Range(0, low - 1) if isinstance(low, Size) or low > 0 else None
+        case "mod", [x, Range(low, high)] if low == high:
+            positive = never_negative(low - 1) or _quotient(x, low) is not None
+            return Range(0, low - 1) if positive else None
         case _:
             return None
 
 
 def _quotient(x: Range, divisor: Dim) -> Range | None:
-    """The range of x // divisor where the bound on x is the last element before a multiple of the divisor."""
+    """The range of x // divisor where the bound on x is the last element before a multiple of the divisor.
+
+    Then the divisor is not 0 wherever there is an x at all; in general it may be, and what is divided by 0 is 0.
+    """
     count = floordiv(x.high + 1, divisor)
     if isinstance(count, int) or not any(isinstance(atom, FloorDiv) for term, _ in count.terms for atom, _ in term):
         return Range(0, count - 1) if count * divisor == x.high + 1 else None

@@ -52,7 +52,7 @@ def test_passes_keep_the_meaning(seed: int) -> None:
             assert_close(interpret(program, *inputs, sizes=SHAPES[0]), want)
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(36))
 def test_kernel_is_the_interpreter(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also with tiles of a few rows, so that small arrays take the paths of large ones."""
     monkeypatch.setattr(streaming, "MOST", 3 + 2 * (seed % 4))
