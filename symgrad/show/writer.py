@@ -29,6 +29,8 @@ class Renderer:
     strength: Callable[[Term], int]
     open: str = "("
     close: str = ")"
+    name: Callable[[Term, str], str] = lambda t, name: name
+    """How the name of a shared term looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,17 @@ def write(
     """The texts of `roots`; names of shared parts avoid `taken`.  `named` says which parts to name, not the rule."""
     pieces = {t: renderer.pieces(t) for t in in_postorder(roots)}
     shared = _worth_naming(roots, pieces, renderer) if named is None else named
-    names = dict(zip(shared, fresh_names(len(shared), set(taken)), strict=True))
+    fresh = fresh_names(len(shared), set(taken))
+    names = {t: renderer.name(t, name) for t, name in zip(shared, fresh, strict=True)}
     return Written(
         [_emit(t, pieces, renderer, names, top=t not in names) for t in roots],
         [(name, _emit(t, pieces, renderer, names, top=True)) for t, name in names.items()],
     )
+
+
+def shared_terms(roots: Sequence[Term], renderer: Renderer) -> list[Term]:
+    """The terms that `write` would name, parts first."""
+    return _worth_naming(roots, {t: renderer.pieces(t) for t in in_postorder(roots)}, renderer)
 
 
 def _worth_naming(roots: Sequence[Term], pieces: Mapping[Term, list[Piece]], renderer: Renderer) -> list[Term]:
