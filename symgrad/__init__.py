@@ -6,10 +6,13 @@ Every function of the operation table is here by its name: ``sg.exp``, ``sg.norm
 from typing import Any
 
 from . import _checkout as _checkout
+from . import batching as _batching
 from . import control as _control
+from . import implicit as _implicit
 from . import ops as _ops
 from .api import compile
 from .build import matrix, scalar, tensor, vector
+from .custom import operation
 from .equality import same
 from .errors import (
     ArgumentError,
@@ -33,7 +36,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "ParseError", "ShapeError",
-    "SymgradError", "compile", "from_function", "from_sympy", "jit", "matrix", "parse", "same", "scalar", "tensor", "vector",
+    "SymgradError", "compile", "from_function", "from_sympy", "jit", "matrix", "operation", "parse", "same", "scalar", "tensor", "vector",
 ]  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from .trees import Tree, leaves, mapped, rebuilt
 _tracing = threading.local()
 
 
-class _Level:
+class Level:
     """While it is entered, loops that are traced are inside one more loop."""
 
     def __enter__(self) -> int:
@@ -60,7 +60,7 @@ def _same_tree(name: str, tree: Tree, values: Tree) -> list[Any]:
     return [v for _, v in leaves(values)]
 
 
-def _from_outside(roots: Sequence[Node], own: set[Node]) -> list[Node]:
+def from_outside(roots: Sequence[Node], own: set[Node]) -> list[Node]:
     """The largest parts of the body that do not depend on its own values, but for constants and sizes."""
     depends: dict[Node, bool] = {}
     found: dict[Node, None] = {}
@@ -94,7 +94,7 @@ def scan(step: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: Any
     steps = _length(slices, length)
     if checkpoint:
         return _checkpointed(step, start, xs, steps, reverse)
-    with _Level() as level:
+    with Level() as level:
         carries = _inside("carry", _types(start), level)
         rows = _inside("slice", [ArrayType(x.dtype, x.type.shape[1:]) for x in slices], level)
         row = None if xs is None else rebuilt(xs, iter([Expr(x) for x in rows]))
@@ -104,7 +104,7 @@ def scan(step: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: Any
     after, y = returned
     nexts = [_as_carried("scan", v, x.type) for v, x in zip(_same_tree("scan", start, after), carries, strict=True)]
     ys = [] if y is None else [lift(v) for _, v in leaves(y)]
-    outside = _from_outside([*(n.node for n in nexts), *(v.node for v in ys)], {*carries, *rows})
+    outside = from_outside([*(n.node for n in nexts), *(v.node for v in ys)], {*carries, *rows})
     inside = {x: bound("outside", k, x.type, level) for k, x in enumerate(outside)}
     body = [Expr(x) for x in substitute([*(n.node for n in nexts), *(v.node for v in ys)], inside)]
     last, stacked = make_scan(
@@ -164,13 +164,13 @@ def fori_loop(low: Any, high: Any, body: Callable[[Any, Any], Any], init: Any) -
 def while_loop(condition: Callable[[Any], Any], body: Callable[[Any], Any], init: Any) -> Any:
     """The value after ``value = body(value)`` as long as ``condition(value)`` holds.  Not differentiable; see `scan`."""
     start = mapped(_start, init)
-    with _Level() as level:
+    with Level() as level:
         carries = _inside("carry", _types(start), level)
         value = rebuilt(start, iter([Expr(x) for x in carries]))
         after, holds = body(value), lift(condition(value))
     found = zip(_same_tree("while_loop", start, after), carries, strict=True)
     roots = [*(_as_carried("while_loop", v, x.type).node for v, x in found), holds.node]
-    outside = _from_outside(roots, set(carries))
+    outside = from_outside(roots, set(carries))
     names = {x: bound("carry", k, x.type) for k, x in enumerate(carries)}
     names.update({x: bound("outside", k, x.type) for k, x in enumerate(outside)})
     params = (flatten(substitute(roots, names)), len(carries), 0)

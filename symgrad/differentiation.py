@@ -135,10 +135,20 @@ def jvp(outputs: Sequence[Node], tangents: Mapping[Node, Expr]) -> list[Expr | N
     order = postorder(outputs)
     active = active_nodes(order, list(tangents))
     table: dict[Node, Expr | None] = dict(tangents)
+    needed = _leading_to(outputs, order, active)
     for y in order:
-        if y in active and y not in table:
+        if y in needed and y not in table:
             table[y] = _pushforward(y, [table.get(x) if x in active else None for x in y.inputs])
     return [table.get(y) for y in outputs]
+
+
+def _leading_to(outputs: Sequence[Node], order: Sequence[Node], active: set[Node]) -> set[Node]:
+    """The active nodes from which a derivative flows into `outputs`."""
+    needed = {y for y in outputs if y in active}
+    for y in reversed(order):
+        if y in needed:
+            needed.update(x for x in y.inputs if x in active)
+    return needed
 
 
 def _pushforward(y: Node, tangents: Sequence[Expr | None]) -> Expr | None:

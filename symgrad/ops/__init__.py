@@ -23,6 +23,7 @@ from . import (
     spectral,
     statistics,
     triangles,
+    updates,
 )
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "spectral",
     "statistics",
     "triangles",
+    "updates",
 ]

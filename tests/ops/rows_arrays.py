@@ -25,6 +25,18 @@ def spread(x):  # type: ignore[no-untyped-def]
     return result
 
 
+def added(x, y, i):  # type: ignore[no-untyped-def]
+    result = x.copy()
+    np.add.at(result, i, y)
+    return result
+
+
+def replaced(x, i, y):  # type: ignore[no-untyped-def]
+    result = x.copy()
+    result[i] = y
+    return result
+
+
 ROWS = [
     Row("einsum", {"A": "m,n", "x": "n"}, lambda a, x: F["einsum"]("ij,j->i", a, x), lambda a, x: np.einsum("ij,j->i", a, x)),
     Row("einsum three", {"A": "m,n", "B": "n,k", "C": "k,m"}, lambda a, b, c: F["einsum"]("ij,jk,ki->i", a, b, c),
@@ -133,4 +145,9 @@ ROWS = [
         empty=False),
     Row("correlate_valid", {"X": "m,n", "W": "m,k"}, lambda x, w: F["correlate_valid"](x, w),
         lambda x, w: np.stack([np.correlate(u, v) for u, v in zip(x, w, strict=True)]), empty=False),
+    Row("index_add", {"X": "m,n", "y": "n"}, lambda x, y: x.at[1].add(y), lambda x, y: x + np.outer(np.arange(len(x)) == 1, y), empty=False),
+    Row("index_add twice", {"x": "3", "y": "k", "i": "i64[k]"}, lambda x, y, i: x.at[i].add(y), added, {"i": "int"}, empty=False),
+    Row("index_set", {"x": "5", "y": "2"}, lambda x, y: x.at[1:4:2].set(y), lambda x, y: replaced(x, slice(1, 4, 2), y)),
+    Row("index_set last", {"X": "3,n", "Y": "k,n", "i": "i64[k]"}, lambda x, y, i: x.at[i].set(y), lambda x, y, i: replaced(x, i, y),
+        {"i": "int"}, empty=False, sizes={"n": 2, "k": 5}),
 ]  # fmt: skip

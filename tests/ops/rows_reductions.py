@@ -106,4 +106,6 @@ ROWS = [
     Row("take_along_axis", {"X": "m,n", "I": "i64[k,n]"}, lambda x, i: F["take_along_axis"](x, i, axis=0) ** 2,
         lambda x, i: np.take_along_axis(x, i, 0) ** 2, {"I": "int"}, empty=False),
     Row("scatter_along", {"X": "m,n", "I": "i64[m,n]"}, lambda x, i: F["scatter_along"](x, i, 3), scattered_rows, {"I": "int"}, empty=False),
+    Row("cumargmax", X, F["cumargmax"], lambda x: np.array([[np.argmax(r[: k + 1]) for k in range(len(r))] for r in x], int).reshape(x.shape),
+        orders=0),
 ]  # fmt: skip
