@@ -46,5 +46,5 @@ def own_length(x: Node) -> int:
     if name == "delta":
         return 6
     if name in ("slice", "unslice"):
-        return 4 * len(x.params[0])  # type: ignore[arg-type]
+        return 4 * len(x.params[0])
     return len(name) + 2 * max(len(x.inputs), 1)

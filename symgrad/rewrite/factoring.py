@@ -58,8 +58,8 @@ def _base(f: Node) -> tuple[Node, int]:
 def _connection(x: Node, k: int) -> tuple[object, ...]:
     """How operand `k` of an einsum is tied to the result: for each of its axes the axis of the result, or None."""
     labels, out, _ = x.params
-    place = {label: p for p, label in enumerate(out)}  # type: ignore[arg-type, var-annotated]
-    own = labels[k]  # type: ignore[index]
+    place = {label: p for p, label in enumerate(out)}
+    own = labels[k]
     return (*(place.get(label) for label in own), len(place), len(set(own)) == len(own))
 
 
@@ -102,23 +102,23 @@ def _einsum_out(chosen: Sequence[Term], what: tuple[Node, tuple[object, ...]]) -
         k = next(k for k, i in enumerate(base.inputs) if i is shared and _connection(base, k) == connection)
         if extra or not connection[-1]:
             return None
-        own = list(labels[k])  # type: ignore[index]
+        own = list(labels[k])
         sizes = label_sizes(base)
-        used = {label for i, ls in enumerate(labels) if i != k for label in ls}  # type: ignore[arg-type]
-        order = [label for label in [*(q for q in own if q not in out), *out] if label in used]  # type: ignore[operator, misc]
-        if any(label not in used and label not in own for label in out):  # type: ignore[union-attr]
+        used = {label for i, ls in enumerate(labels) if i != k for label in ls}
+        order = [label for label in [*(q for q in own if q not in out), *out] if label in used]
+        if any(label not in used and label not in own for label in out):
             return None
         operands = [i for n, i in enumerate(base.inputs) if n != k]
-        rest = reduce_einsum(operands, [ls for n, ls in enumerate(labels) if n != k], order, {}, base.type.dtype,  # type: ignore[arg-type]
+        rest = reduce_einsum(operands, [ls for n, ls in enumerate(labels) if n != k], order, {}, base.type.dtype,
                              [True] * len(operands))  # fmt: skip
         if rest.type.shape != tuple(sizes[label] for label in order):
             return None
         d, r = split(rest)
         rests.append(build_sum([(c * d, r)], rest.type))
-        place = {label: p for p, label in enumerate(out)}  # type: ignore[arg-type, var-annotated]
+        place = {label: p for p, label in enumerate(out)}
         signature = [place[label] if label in place else -1 - own.index(label) for label in order]
         if first is None:
-            first = (own, order, list(out), {"signature": signature, **sizes})  # type: ignore[arg-type, dict-item]
+            first = (own, order, list(out), {"signature": signature, **sizes})  # type: ignore[dict-item]
         elif first[3]["signature"] != signature:  # type: ignore[index]
             return None
     assert first is not None

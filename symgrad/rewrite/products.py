@@ -89,11 +89,11 @@ class Bag:
 
     def _inner(self, x: Node, labels: Labels) -> list[tuple[Node, Labels, bool]]:
         inner, out, _ = x.params
-        rename = dict(zip(out, labels, strict=True))  # type: ignore[call-overload]
+        rename = dict(zip(out, labels, strict=True))
         for label, n in label_sizes(x).items():
             if label not in rename:
                 rename[label] = self.fresh(n)
-        pairs = list(zip(x.inputs, inner, strict=True))  # type: ignore[call-overload]
+        pairs = list(zip(x.inputs, inner, strict=True))
         return [(i, tuple(rename[k] for k in ls), False) for i, ls in reversed(pairs)]
 
     def eliminate(self) -> None:
@@ -314,7 +314,7 @@ def _distributed(bag: Bag, k: int) -> Node:
 def einsum_of_product(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
     """The canonical form of an einsum node on canonical inputs."""
     labels, out, extra = x.params
-    return reduce_einsum(inputs, labels, out, dict(extra), x.type.dtype, free)  # type: ignore[arg-type, call-overload]
+    return reduce_einsum(inputs, labels, out, dict(extra), x.type.dtype, free)
 
 
 def multiply_into_einsum(factors: list[Node], number: Fraction) -> tuple[list[Node], Fraction]:
