@@ -77,7 +77,7 @@ def engine_of(text: str, machine: llvm.TargetMachine | None = None) -> llvm.Exec
     return engine
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def compiled(name: str, dtype: str, lanes: int) -> tuple[llvm.ExecutionEngine, Callable[..., None]]:
     engine = engine_of(definitions([(name, dtype, lanes)]) + loop(name, dtype, lanes))
     kinds = [ctypes.c_void_p] * (FUNCTIONS[name] + 1) + [ctypes.c_int64]
@@ -100,7 +100,8 @@ def ulp(size: Array, dtype: str) -> Array:
     """The distance between the `dtype` numbers around |size|."""
     digits, least = (53, -1074) if dtype == "f64" else (24, -149)
     exponent = np.frexp(np.abs(size))[1]
-    return np.ldexp(np.longdouble(1), np.maximum(exponent - digits, least))
+    distance: Array = np.ldexp(np.longdouble(1), np.maximum(exponent - digits, least))
+    return distance
 
 
 def exact_values(row: Row, xs: Points) -> list[Any]:
