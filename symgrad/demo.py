@@ -78,7 +78,7 @@ def show_formulas() -> Expr:
 def show_compiled(loss: Expr, X: Array, Y: Array) -> Function:
     title(2, "The same as machine code, for any number of flowers, checked against complex step in NumPy")
     started = time.perf_counter()
-    f = compile(loss, wrt="W")
+    f: Function = compile(loss, wrt="W")
     W = np.random.default_rng(0).normal(size=(5, 3))
     gradient, hessian = f.grad(W, X, Y, PENALTY), f.hessian(W, X, Y, PENALTY)
     line("compiled", f"gradient and Hessian in {time.perf_counter() - started:.2f} s, the derivation included")
@@ -158,9 +158,9 @@ def show_network(X: Array, Y: Array) -> None:
         for batch in batches(rng.permutation(training)):
             params = [p - RATE * g for p, g in zip(params, f.grad(*params, X[batch], Y[batch]), strict=True)]
         show_progress(done, f(*params, X[training], Y[training]))
-    share = correct(network(*params, X[held_out]), Y[held_out])
+    share = correct(network(*params, X=X[held_out]), Y[held_out])
     line("network", f"{share:.1%} of {HELD_OUT} held-out flowers named correctly "
-                    f"({correct(network(*params, X[training]), Y[training]):.1%} of the {len(training)} it saw)")
+                    f"({correct(network(*params, X=X[training]), Y[training]):.1%} of the {len(training)} it saw)")
 
 
 def batches(order: Array) -> Iterator[Array]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .graph import Node, postorder
-from .rewrite.canonical import canonical_node, canonicalise, consumer_counts, rebuild
+from .graph import Node, consumer_counts, postorder
+from .rewrite.canonical import canonical_node, canonicalise, rebuild
 from .rewrite.cost import Lengths
 from .rewrite.engine import Assumed
 from .rewrite.factoring import expanded, factored

@@ -300,11 +300,11 @@ def _distributed(bag: Bag, k: int) -> Node:
         own = labels[len(labels) - len(term.type.shape) :]
         sizes = dict(bag.sizes)
         spare = max(sizes) + 1
-        used = []
+        used: list[int] = []
         for label, n in zip(own, term.type.shape, strict=True):
             broadcast = n == 1 and sizes[label] != 1
             used.append(spare + len(used) if broadcast else label)
-        pairs = [*((s, ()) for s in scalars), *others, (term, tuple(used))]
+        pairs: list[Factor] = [*((s, ()) for s in scalars), *others, (term, tuple(used))]
         nodes, places = [x for x, _ in pairs], [ls for _, ls in pairs]
         c, base = split(reduce_einsum(nodes, places, bag.out, sizes, bag.dtype, [False] * len(nodes)))
         terms.append((bag.number * c, base))

@@ -8,6 +8,7 @@ user compiles the simplified formula.
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from ..expression import FUNCTIONS
@@ -108,8 +109,8 @@ def _unmask(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[
     condition, value = x.inputs
     if condition.op.name != "not_equal" or value.type.shape != x.type.shape:
         return None
-    zero = [i for i in condition.inputs if split(i) == (0, None)]
-    tested = [i for i in condition.inputs if split(i) != (0, None)]
+    zero = [i for i in condition.inputs if split(i) == (Fraction(0), None)]
+    tested = [i for i in condition.inputs if split(i) != (Fraction(0), None)]
     return (value, [("not zero", tested[0])]) if len(zero) == 1 and len(tested) == 1 else None
 
 
