@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from .blas import GEMM, single_threaded
+from .cache import kept
 from .externs import EXTERNS
 from .index import Program
 from .llvm.entry import COMBINE, ENTRY, STREAM
-from .llvm.jit import Code, Target, assembly, host, object_code, optimized_text
+from .llvm.jit import Code, Target, assembly, determinants, host, object_code, optimized_text
 from .llvm.module import emit_module
 from .loops import Routine, Schedule, Stream, print_schedule
 from .memory import Layout, lay_out
@@ -85,7 +86,9 @@ class Kernel:
         self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
         self._runners: list[StreamRunner] = []
         if target == host():
-            self._code = Code(object_code(self._module.text, target), self._module.externs)
+            text = self._module.text
+            found = kept(determinants(text, target), lambda: object_code(text, target))
+            self._code = Code(found, self._module.externs)
             self._entry = _ENTRY(self._code.address(ENTRY))
             for stream in (action for action in self.schedule.actions if isinstance(action, Stream)):
                 run, combine = (self._code.address(prefix + stream.name) for prefix in (STREAM, COMBINE))

@@ -13,11 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+import llvmlite
 import llvmlite.binding as llvm
 
 from ..scalars import Extern
 
 _LOCK = threading.Lock()
+PASSES = ("always_inliner", "sroa", "instruction_combine", "simplify_cfg")
+"""LLVM's passes, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,8 @@ def _optimized(text: str, target: Target, level: int) -> llvm.ModuleRef:
     machine = _machine(target, level)
     module.triple, module.data_layout = target.triple, str(machine.target_data)
     passes = llvm.create_new_module_pass_manager()
-    passes.add_always_inliner_pass()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_simplify_cfg_pass()
+    for name in PASSES:
+        getattr(passes, f"add_{name}_pass")()
     passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level)))
     return module
 
@@ -87,6 +88,12 @@ def object_code(text: str, target: Target, level: int = 2) -> bytes:
     """The object file of IR `text`: position-independent, without any address, so that it can be kept on disk."""
     with _LOCK:
         return bytes(_machine(target, level).emit_object(_optimized(text, target, level)))
+
+
+def determinants(text: str, target: Target, level: int = 2) -> tuple[str, ...]:
+    """All that decides the object code of IR `text`, down to the versions of what makes it."""
+    versions = (llvmlite.__version__, str(llvm.llvm_version_info))
+    return (text, target.triple, target.cpu, target.features, str(level), *PASSES, *versions)
 
 
 def optimized_text(text: str, target: Target, level: int = 2) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import symgrad as sg
 from symgrad import __version__
 from symgrad.cli import main
 
@@ -21,3 +24,18 @@ def test_wrong_use_is_explained(arguments: list[str], capsys: pytest.CaptureFixt
         main(arguments)
     assert exit_.value.code == 2
     assert "usage: symgrad" in capsys.readouterr().err
+
+
+def test_cache_is_shown_and_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SYMGRAD_CACHE_DIR", str(tmp_path))
+    sg.compile(sg.parse("x**3 - x", x=""), wrt="x")(2.0)
+    printed = []
+    for arguments in (["cache"], ["cache", "--clear"], ["cache"]):
+        assert main(arguments) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0].startswith(f"{tmp_path}: 1 compiled functions, ")
+    assert printed[1] == printed[0].replace(" MB", " MB removed")
+    assert printed[2] == f"{tmp_path}: 0 compiled functions, 0.0 MB\n"
+    assert not list(tmp_path.iterdir())
