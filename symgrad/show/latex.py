@@ -30,8 +30,8 @@ class Style:
     """What `latex` may be asked to do differently.
 
     `bold`: vectors and matrices in bold type.  `transpose`: the superscript that transposes.  `elementwise`: the sign
-    of the elementwise product.  `sums`: sums over all elements with a summation sign, otherwise as 1ᵀx.  `named`: shared
-    parts are named behind *where*."""
+    of the elementwise product.  `sums`: sums over all elements with a summation sign, otherwise as 1ᵀx.  `named`:
+    shared parts are named behind *where*."""
 
     bold: bool = True
     transpose: str = r"\top"

@@ -22,14 +22,14 @@ from .terms import Term, Terms, signed
 OPERATORS = {"floordiv": "//", "mod": "%"}
 NESTING = {"add": "sum", "sub": "sum", "neg": "sum", "mul": "product"}
 LONGEST_CONSTANT = 100
-"""A constant array with more elements is abbreviated."""
 
 
 class Notation:
-    """The terms of everything below `roots`: ``Notation(roots).of[node]``."""
+    """The terms of everything below `roots`: ``Notation(roots).of[node]``.  Constant arrays of more than `longest`
+    elements are abbreviated."""
 
-    def __init__(self, roots: Sequence[Node]) -> None:
-        self.terms = Terms()
+    def __init__(self, roots: Sequence[Node], longest: int = LONGEST_CONSTANT) -> None:
+        self.terms, self.longest = Terms(), longest
         self.order = postorder(roots)
         self.of: dict[Node, Term] = {}
         self.uses = consumer_counts(self.order)
@@ -103,7 +103,7 @@ class Notation:
 
     def _plain_number(self, x: Node) -> Term:
         if x.op.name == "size":
-            return self.terms.size(x.params[0])  # type: ignore[arg-type]
+            return self.terms.size(x.params[0])
         if x.op.name == "constant" and not x.type.shape:
             return self.terms.number(constant_value(x).item(), x.type.dtype)
         return self.of[x]
@@ -121,7 +121,7 @@ class Notation:
         return self._typed(self._elements(array, dtype), dtype) if dtype == "f32" else self._elements(array, dtype)
 
     def _elements(self, array: Any, dtype: str) -> Term:
-        if array.size > LONGEST_CONSTANT or not array.size:
+        if array.size > self.longest or not array.size:
             shape = ", ".join(map(str, array.shape))
             name = "constant" if array.size else "zeros"
             parts = [self.terms.literal(f"{dtype}[{shape}]" if array.size else f"({shape},)")]
@@ -136,7 +136,7 @@ class Notation:
         return self.terms.call("astype", [t, self.terms.literal(f'"{dtype}"')], t.rank)
 
     def _size(self, x: Node) -> Term:
-        t = self.terms.size(x.params[0])  # type: ignore[arg-type]
+        t = self.terms.size(x.params[0])
         return t if x.type.dtype == "i64" else self._typed(t, x.type.dtype)
 
     def _cast(self, x: Node) -> Term:

@@ -172,19 +172,19 @@ def _quotient_pieces(t: Term) -> list[Piece]:
 
 def _signed_pieces(t: Term) -> list[Piece]:
     """A term behind a minus sign; a product begins with something else than a sum if it can."""
-    if not _starts_with_sum(t):
+    if not _keeps_off_signs(t):
         return [(t, PRODUCT)]
-    first = next((k for k, p in enumerate(t.parts) if not _starts_with_sum(p)), None)
+    first = next((k for k, p in enumerate(t.parts) if not _keeps_off_signs(p)), None)
     if t.form != "product" or first is None:
         return [(t, FACTOR)]
     return _separated([(p, FACTOR) for p in (t.parts[first], *t.parts[:first], *t.parts[first + 1 :])], "*")
 
 
-def _starts_with_sum(t: Term) -> bool:
-    """Whether a sign in front would be read as the sign of a sum, which is another canonical form."""
+def _keeps_off_signs(t: Term) -> bool:
+    """Whether a sign in front would be read as that of a sum, another canonical form, or of what // and % divide."""
     while t.form in ("product", "quotient", "matmul"):
         t = t.parts[0]
-    return t.form == "sum"
+    return t.form in ("sum", "binary")
 
 
 def _power_pieces(t: Term) -> list[Piece]:
