@@ -1,8 +1,9 @@
-"""`vmap`: a formula of one example made a formula of a batch, by adding an axis in front of every value that depends on it.
+"""`vmap`: a formula of one example made a formula of a batch, by adding an axis in front of every value that depends
+on it.
 
-Operations act on trailing axes and broadcast over leading ones, so most of them take the new axis as they are; elementwise ones and
-those of several operands need their operands aligned; the few that do not fit are mapped by a loop.
-"""
+Operations act on trailing axes and broadcast over leading ones, so most of them take the new axis as they are;
+elementwise ones and those of several operands need their operands aligned; the few that do not fit are mapped by a
+loop."""
 
 from __future__ import annotations
 
@@ -20,15 +21,16 @@ from .ops.elementwise import widen
 from .trees import mapped
 
 CORE: dict[str, tuple[int, ...]] = {
-    "solve": (2, 2), "solve_triangular": (2, 2), "cofactor_slope": (2, 2), "spectral": (1, 2), "linear_recurrence": (1, 1),
-    "take_along": (1, 1), "scatter_along": (1, 1), "correlate_valid": (1, 1),
+    "solve": (2, 2), "solve_triangular": (2, 2), "cofactor_slope": (2, 2), "spectral": (1, 2),
+    "linear_recurrence": (1, 1), "take_along": (1, 1), "scatter_along": (1, 1), "correlate_valid": (1, 1),
 }  # fmt: skip
 """Operations of several operands that broadcast over leading axes: how many trailing axes of each are their own."""
 LOOPED = {"scan", "while", "implicit_root", "custom"}
 
 
 def batched(roots: Sequence[Node], replaced: Mapping[Node, Expr], n: Dim) -> list[Expr]:
-    """`roots` with some nodes replaced by values that have one more axis, of size `n`, in front; every result has it."""
+    """`roots` with some nodes replaced by values that have one more axis, of size `n`, in front; every result has
+    it."""
     new: dict[Node, Expr] = dict(replaced)
     for x in postorder(roots):
         if x not in new and any(i in new for i in x.inputs):
@@ -39,15 +41,22 @@ def batched(roots: Sequence[Node], replaced: Mapping[Node, Expr], n: Dim) -> lis
 def _rebuilt(x: Node, new: Mapping[Node, Expr], n: Dim) -> Expr:
     rank = len(x.type.shape)
     if x.op.name not in LOOPED and (x.op.partials is not None or x.op.name in ("where", "mask", "cast")):
-        return apply(x.op, [widen(new[i], len(i.type.shape), rank) if i in new else Expr(i) for i in x.inputs], x.params)
+        return apply(
+            x.op, [widen(new[i], len(i.type.shape), rank) if i in new else Expr(i) for i in x.inputs], x.params
+        )
     if x.op.name == "einsum":
         return _einsum(x, new, n)
     if x.op.name == "concatenate":
-        return apply(x.op, [new[i] if i in new else broadcast_to(Expr(i), (n, *i.type.shape)) for i in x.inputs], x.params)
+        return apply(
+            x.op, [new[i] if i in new else broadcast_to(Expr(i), (n, *i.type.shape)) for i in x.inputs], x.params
+        )
     if x.op.name in CORE:
         own = CORE[x.op.name]
         lead = max(len(i.type.shape) - c for i, c in zip(x.inputs, own, strict=True))
-        aligned = [widen(new[i], len(i.type.shape), lead + c) if i in new else Expr(i) for i, c in zip(x.inputs, own, strict=True)]
+        aligned = [
+            widen(new[i], len(i.type.shape), lead + c) if i in new else Expr(i)
+            for i, c in zip(x.inputs, own, strict=True)
+        ]
         return apply(x.op, aligned, x.params)
     if x.op.name not in LOOPED and x.inputs[0] in new and not any(i in new for i in x.inputs[1:]):
         return apply(x.op, [new[x.inputs[0]], *map(Expr, x.inputs[1:])], x.params)
@@ -58,8 +67,8 @@ def _einsum(x: Node, new: Mapping[Node, Expr], n: Dim) -> Expr:
     labels, out, _ = x.params
     sizes = dict(label_sizes(x))
     front = max(sizes, default=0) + 1
-    used = [[front, *ls] if i in new else list(ls) for i, ls in zip(x.inputs, labels, strict=True)]  # type: ignore[arg-type]
-    return einsum_labels([new.get(i, Expr(i)) for i in x.inputs], used, [front, *out], {**sizes, front: n})  # type: ignore[misc]
+    used = [[front, *ls] if i in new else list(ls) for i, ls in zip(x.inputs, labels, strict=True)]
+    return einsum_labels([new.get(i, Expr(i)) for i in x.inputs], used, [front, *out], {**sizes, front: n})
 
 
 def _looped(x: Node, new: Mapping[Node, Expr], n: Dim) -> Expr:
@@ -73,8 +82,8 @@ def _looped(x: Node, new: Mapping[Node, Expr], n: Dim) -> Expr:
 
 @function("vmap")
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable[..., Any]:
-    """The function that applies `f` to every slice of its arguments along `in_axes` (an integer, or one or None for each
-    argument) and stacks the results along `out_axes`.
+    """The function that applies `f` to every slice of its arguments along `in_axes` (an integer, or one or None for
+    each argument) and stacks the results along `out_axes`.
 
     >>> import symgrad as sg
     >>> X = sg.matrix("X", "m,n")

@@ -102,8 +102,8 @@ def _batched_einsum(x: Node, inputs: Sequence[Node], varies: Sequence[bool], siz
     labels, out, _ = x.params
     sizes = label_sizes(x)
     new = max(sizes, default=-1) + 1
-    used = [(new, *ls) if v else ls for ls, v in zip(labels, varies, strict=True)]  # type: ignore[call-overload]
-    return einsum_node(inputs, used, (new, *out), {**sizes, new: size})  # type: ignore[misc]
+    used = [(new, *ls) if v else ls for ls, v in zip(labels, varies, strict=True)]
+    return einsum_node(inputs, used, (new, *out), {**sizes, new: size})
 
 
 def _repeated(x: Node, core: ArrayType, size: Dim) -> Node:

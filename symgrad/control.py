@@ -46,9 +46,13 @@ def _as_carried(name: str, value: Any, type_: ArrayType) -> Expr:
     """What a step gives for a carried value, in its type; ShapeError if its shape is another."""
     x = lift(value)
     if broadcast_shapes(name, [x.type, type_]) != type_.shape:
-        raise ShapeError(f"{name}: a carried value starts as {type_} and goes on as {x.type}; give the start its final shape")
+        raise ShapeError(
+            f"{name}: a carried value starts as {type_} and goes on as {x.type}; give the start its final shape"
+        )
     if RANK[x.dtype] > RANK[type_.dtype] and not (is_float(x.dtype) and is_float(type_.dtype)):
-        raise DTypeError(f"{name}: a carried value starts as {type_} and goes on as {x.type}; give the start its final element type")
+        raise DTypeError(
+            f"{name}: a carried value starts as {type_} and goes on as {x.type}; give the start its final element type"
+        )
     return broadcast_to(cast(x, type_.dtype), type_.shape)
 
 
@@ -56,7 +60,9 @@ def _same_tree(name: str, tree: Tree, values: Tree) -> list[Any]:
     """The leaves of `values`; ArgumentError unless it has the structure of `tree`."""
     wanted, got = [p for p, _ in leaves(tree)], [p for p, _ in leaves(values)]
     if wanted != got:
-        raise ArgumentError(f"{name}: the step must return carried values like those it gets ({len(wanted)} of them), got {len(got)}")
+        raise ArgumentError(
+            f"{name}: the step must return carried values like those it gets ({len(wanted)} of them), got {len(got)}"
+        )
     return [v for _, v in leaves(values)]
 
 
@@ -77,11 +83,13 @@ def from_outside(roots: Sequence[Node], own: set[Node]) -> list[Node]:
 @function("scan")
 def scan(step: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: Any = None, *, reverse: bool = False,
          checkpoint: bool = False) -> Any:  # fmt: skip
-    """``carry, ys = scan(step, init, xs)``: calls ``carry, y = step(carry, x)`` for each slice x of the first axis of `xs`.
+    """``carry, ys = scan(step, init, xs)``: calls ``carry, y = step(carry, x)`` for each slice x of the first axis of
+    `xs`.
 
-    `init`, `xs` and `y` are arrays or nested tuples, lists and dicts of them; `y` may be None.  Without `xs`, `length` says
-    how many steps there are.  The carried values keep their shapes.  With `reverse` the last slice comes first.  Differentiable to any
-    order in everything; with `checkpoint` reverse mode keeps about the square root of the number of steps (an integer then) in memory.
+    `init`, `xs` and `y` are arrays or nested tuples, lists and dicts of them; `y` may be None.  Without `xs`,
+    `length` says how many steps there are.  The carried values keep their shapes.  With `reverse` the last slice
+    comes first.  Differentiable to any order in everything; with `checkpoint` reverse mode keeps about the square
+    root of the number of steps (an integer then) in memory.
 
     Raises ShapeError, ArgumentError.
 
@@ -109,7 +117,8 @@ def scan(step: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: Any
     body = [Expr(x) for x in substitute([*(n.node for n in nexts), *(v.node for v in ys)], inside)]
     last, stacked = make_scan(
         [Carried(x, a, n) for x, (_, a), n in zip(carries, leaves(start), body, strict=False)],
-        list(zip(rows, slices, strict=True)), [(inside[x], Expr(x)) for x in outside], body[len(carries) :], steps, bool(reverse),
+        list(zip(rows, slices, strict=True)), [(inside[x], Expr(x)) for x in outside], body[len(carries) :], steps,
+        bool(reverse),
     )  # fmt: skip
     return rebuilt(start, iter(last)), None if y is None else rebuilt(y, iter(stacked))
 
@@ -138,7 +147,9 @@ def _checkpointed(step: Callable[[Any, Any], Any], start: Any, xs: Any, steps: D
         raise ArgumentError(f"scan: checkpoint=True needs a number of steps that is an integer, got {steps}")
     block = max((k for k in range(1, steps + 1) if steps % k == 0 and k * k <= steps), default=1)
     if block * block < steps // 4:
-        raise ArgumentError(f"scan: checkpoint=True needs a number of steps with divisors near its square root, got {steps}")
+        raise ArgumentError(
+            f"scan: checkpoint=True needs a number of steps with divisors near its square root, got {steps}"
+        )
 
     def split(x: Any) -> Expr:
         a = lift(x)
@@ -148,13 +159,16 @@ def _checkpointed(step: Callable[[Any, Any], Any], start: Any, xs: Any, steps: D
         return reshape(x, (steps, *x.type.shape[2:]))
 
     blocks = None if xs is None else mapped(split, xs)
-    last, ys = scan(lambda c, x: scan(step, c, x, block, reverse=reverse), start, blocks, steps // block, reverse=reverse)
+    last, ys = scan(
+        lambda c, x: scan(step, c, x, block, reverse=reverse), start, blocks, steps // block, reverse=reverse
+    )
     return last, None if ys is None else mapped(join, ys)
 
 
 @function("fori_loop")
 def fori_loop(low: Any, high: Any, body: Callable[[Any, Any], Any], init: Any) -> Any:
-    """The value after ``value = body(i, value)`` for i from `low` up to `high`, exclusive (integers or sizes).  Differentiable."""
+    """The value after ``value = body(i, value)`` for i from `low` up to `high`, exclusive (integers or sizes).
+    Differentiable."""
     steps = FUNCTIONS["arange"](low, high)
     last, _ = scan(lambda value, i: (body(i, value), None), init, steps)
     return last
@@ -162,7 +176,8 @@ def fori_loop(low: Any, high: Any, body: Callable[[Any, Any], Any], init: Any) -
 
 @function("while_loop")
 def while_loop(condition: Callable[[Any], Any], body: Callable[[Any], Any], init: Any) -> Any:
-    """The value after ``value = body(value)`` as long as ``condition(value)`` holds.  Not differentiable; see `scan`."""
+    """The value after ``value = body(value)`` as long as ``condition(value)`` holds.  Not differentiable; see
+    `scan`."""
     start = mapped(_start, init)
     with Level() as level:
         carries = _inside("carry", _types(start), level)

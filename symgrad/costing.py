@@ -64,7 +64,7 @@ def _operations(x: Node) -> Dim:
     if x.op.name == "einsum":
         sizes = label_sizes(x)
         factors = sum(i.op.name != "delta" for i in x.inputs)
-        summed = any(k not in x.params[1] for k in sizes)  # type: ignore[operator]
+        summed = any(k not in x.params[1] for k in sizes)
         return product(tuple(sizes.values())) * (factors - 1 + summed)
     count = max(1, len(x.inputs) - 1) if x.op.name in ("add", "mul") else 1
     largest = max((i.type for i in (x, *x.inputs)), key=lambda t: t.rank)

@@ -1,7 +1,7 @@
 """Operations that users declare: `operation` by a NumPy meaning or a formula, `custom_gradient` for one function.
 
-A derivative rule is written for the shapes of its operation; cotangents with further axes in front are mapped through it.
-"""
+A derivative rule is written for the shapes of its operation; cotangents with further axes in front are mapped through
+it."""
 
 from __future__ import annotations
 
@@ -59,16 +59,19 @@ def _checked(name: str, found: Any, xs: Sequence[Expr]) -> list[Expr | None]:
 
 # ---- operation
 
+
 def operation(
-    name: str, numpy: Callable[..., Any] | None = None, *, formula: Callable[..., Any] | None = None, partials: Rule | None = None,
-    vjp: Rule | None = None, shape: Callable[..., Any] | None = None, latex: str | None = None, doc: str = "",
+    name: str, numpy: Callable[..., Any] | None = None, *, formula: Callable[..., Any] | None = None,
+    partials: Rule | None = None, vjp: Rule | None = None, shape: Callable[..., Any] | None = None,
+    latex: str | None = None, doc: str = "",
 ) -> Callable[..., Expr]:  # fmt: skip
     """Declares the operation `name` and returns its function, which formula text may call, too.
 
-    Its meaning is a `formula` of other operations (it is inlined where no derivative rule is given), or a function on `numpy` arrays,
-    which compiled code calls back.  The derivative is `partials`: ``partials(y, *operands)`` gives one expression (or None) for each operand
-    of an elementwise operation, or `vjp`: ``vjp(g, y, *operands)`` gives one cotangent for each operand.  Without them a formula has its
-    own derivative and a NumPy meaning has none.  `shape` gives the result's shape from those of the operands; by default they broadcast.
+    Its meaning is a `formula` of other operations (it is inlined where no derivative rule is given), or a function on
+    `numpy` arrays, which compiled code calls back.  The derivative is `partials`: ``partials(y, *operands)`` gives
+    one expression (or None) for each operand of an elementwise operation, or `vjp`: ``vjp(g, y, *operands)`` gives
+    one cotangent for each operand.  Without them a formula has its own derivative and a NumPy meaning has none.
+    `shape` gives the result's shape from those of the operands; by default they broadcast.
 
     Raises ArgumentError.
 
@@ -87,7 +90,9 @@ def operation(
     count = _arity(name, meaning)
     if formula is not None and partials is None and vjp is None:
         return function(name)(_named(name, doc, lambda *xs: lift(formula(*map(lift, xs)))))
-    op = _declared(name, numpy, formula, partials, vjp, shape, {"latex": latex, "doc": doc or f"Declared by its user: {name}."})
+    op = _declared(
+        name, numpy, formula, partials, vjp, shape, {"latex": latex, "doc": doc or f"Declared by its user: {name}."}
+    )
 
     def call(*xs: Any) -> Expr:
         if len(xs) != count:
@@ -118,8 +123,8 @@ def _arity(name: str, f: Callable[..., Any]) -> int:
 
 
 def _declared(
-    name: str, numpy: Callable[..., Any] | None, formula: Callable[..., Any] | None, partials: Rule | None, vjp: Rule | None,
-    shape: Callable[..., Any] | None, facts: dict[str, Any],
+    name: str, numpy: Callable[..., Any] | None, formula: Callable[..., Any] | None, partials: Rule | None,
+    vjp: Rule | None, shape: Callable[..., Any] | None, facts: dict[str, Any],
 ) -> Op:  # fmt: skip
     if numpy is not None and shape is None and vjp is None:
         return elementwise(name, _converted(numpy), _tuple_of(partials), scalar=CALLBACK, **facts)
@@ -140,7 +145,9 @@ def _declared(
             assert partials is not None
             slopes = partials(y, *xs)
             given = list(slopes) if isinstance(slopes, tuple | list) else [slopes]
-            return _checked(name, [None if p is None else _summed(own * p, x) for p, x in zip(given, xs, strict=True)], xs)
+            return _checked(
+                name, [None if p is None else _summed(own * p, x) for p, x in zip(given, xs, strict=True)], xs
+            )
 
         return mapped_rule(g, y.type, pull)
 
@@ -196,6 +203,7 @@ def _run(roots: Sequence[Node], known: dict[Node, Any], sizes: Mapping[str, int]
 
 # ---- custom_gradient: params = (table of the value, table of the cotangents, which operands have one)
 
+
 @lru_cache(maxsize=512)
 def _roots(table: FlatTable) -> tuple[Node, ...]:
     return tuple(unflatten(table))
@@ -206,17 +214,17 @@ def _operands(x: Node) -> dict[Node, Expr]:
 
 
 def _custom_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
-    return _roots(params[0])[0].type  # type: ignore[arg-type]
+    return _roots(params[0])[0].type
 
 
 def _custom_expand(y: Expr, *xs: Expr) -> Expr:
     replaced = {b: e.node for b, e in _operands(y.node).items()}
-    return Expr(substitute(_roots(y.node.params[0]), replaced)[0])  # type: ignore[arg-type]
+    return Expr(substitute(_roots(y.node.params[0]), replaced)[0])
 
 
 def _custom_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
-    roots = _roots(params[0])  # type: ignore[arg-type]
-    own = {x: args[x.params[2]] for x in postorder(roots) if x.op is BOUND}  # type: ignore[call-overload]
+    roots = _roots(params[0])
+    own = {x: args[x.params[2]] for x in postorder(roots) if x.op is BOUND}
     return _run(roots, dict(own), sizes)[0]
 
 
@@ -227,19 +235,28 @@ def _custom_vjp(g: Expr, y: Expr, *xs: Expr) -> list[Expr | None]:
         replaced = {b: e.node for b, e in _operands(y.node).items()}
         replaced[bound("cotangent", 0, y.type)] = own.node
         replaced[bound("result", 0, y.type)] = y.node
-        found = iter(substitute(_roots(table), replaced))  # type: ignore[arg-type]
-        return [Expr(next(found)) if flag else None for flag in flags]  # type: ignore[union-attr]
+        found = iter(substitute(_roots(table), replaced))
+        return [Expr(next(found)) if flag else None for flag in flags]
 
     return mapped_rule(g, y.type, pull)
 
 
-register(Op("custom", _custom_type, _custom_evaluate, expand=_custom_expand, vjp=_custom_vjp, doc="A function with a rule of its own."))
+register(
+    Op(
+        "custom",
+        _custom_type,
+        _custom_evaluate,
+        expand=_custom_expand,
+        vjp=_custom_vjp,
+        doc="A function with a rule of its own.",
+    )
+)
 
 
 @function("custom_gradient")
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Expr]:
-    """`f` with a derivative rule of its own: ``f(*operands)`` returns its value and a function that gives the cotangents
-    of the operands (one, or a tuple; None where nothing flows) from that of the value.
+    """`f` with a derivative rule of its own: ``f(*operands)`` returns its value and a function that gives the
+    cotangents of the operands (one, or a tuple; None where nothing flows) from that of the value.
 
     >>> import symgrad as sg
     >>> @sg.custom_gradient
@@ -253,7 +270,9 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Expr]:
             own = [Expr(bound("operand", k, x.type, level)) for k, x in enumerate(xs)]
             returned = f(*own)
             if not isinstance(returned, tuple) or len(returned) != 2 or not callable(returned[1]):
-                raise ArgumentError("custom_gradient: the function must return its value and a function of the cotangent")
+                raise ArgumentError(
+                    "custom_gradient: the function must return its value and a function of the cotangent"
+                )
             value, pull = lift(returned[0]), returned[1]
             cotangent = Expr(bound("cotangent", 0, value.type, level))
             found = _checked("custom_gradient", pull(cotangent), xs)

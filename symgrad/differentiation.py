@@ -19,7 +19,7 @@ from typing import Any
 
 from .compiler.types import ArrayType, is_float
 from .errors import NotDifferentiable, ShapeError
-from .expression import Expr, apply, lift
+from .expression import Expr, apply, cast, lift
 from .graph import Node, Op, lookup, node, postorder
 from .ops.contraction import broadcast_to, delta, einsum_labels
 from .ops.elementwise import total
@@ -60,8 +60,7 @@ def _cotangents(
     for y in reversed(order):
         if y not in table or not any(x in active for x in y.inputs) or y.op.name == "stop_gradient":
             continue
-        g = _total(table[y])
-        assert g is not None
+        g = total(table[y])
         table[y] = [g]
         for x, contribution in zip(y.inputs, _bprop(y, g), strict=True):
             if x in active and (flowing := _wanted(contribution)) is not None:
@@ -90,7 +89,7 @@ def _total(contributions: Sequence[Expr]) -> Expr | None:
 def seed(type_: ArrayType) -> Expr:
     """The identity map on values of a type, with the type's axes twice: ``delta`` for each axis; 1 for a scalar."""
     if not type_.shape:
-        return lift(1.0).astype(type_.dtype)
+        return cast(lift(1.0), type_.dtype)
     rank = type_.rank
     if rank == 1:
         return delta(type_.shape[0], type_.dtype)
@@ -173,7 +172,7 @@ def _widened(result: Expr, y: Node, tangents: Sequence[Expr | None]) -> Expr:
     return broadcast_to(result, (*extra, *y.type.shape))
 
 
-_DUMMY = Op("cotangent", lambda types, params: params[0], lambda *_: None)  # type: ignore[return-value, arg-type]
+_DUMMY = Op("cotangent", lambda types, params: params[0], lambda *_: None)
 
 
 def _transposed(y: Node, tangents: Sequence[Expr | None]) -> Expr | None:

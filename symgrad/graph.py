@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,8 @@ from .compiler.types import ArrayType
 if TYPE_CHECKING:
     import networkx
 
-Params = tuple[Hashable, ...]
+Params = tuple[Any, ...]
+"""Static and hashable: strings, numbers, sizes, types and tuples of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,8 @@
 """Solutions of equations and minimisers as functions of everything else that the equations contain.
 
-The value is found by Newton's method with halved steps, in a loop; the derivative is that of the implicit function theorem, at the
-solution: from f(x, p) = 0 follows dx = -inv(df/dx) @ df/dp @ dp.  The rule is written in terms of the solution, so it holds at any order.
-"""
+The value is found by Newton's method with halved steps, in a loop; the derivative is that of the implicit function
+theorem, at the solution: from f(x, p) = 0 follows dx = -inv(df/dx) @ df/dp @ dp.  The rule is written in terms of the
+solution, so it holds at any order."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _transposed(j: Expr, rank: int) -> Expr:
 
 def _vjp(g: Expr, y: Expr, start: Expr, *parameters: Expr) -> list[Expr | None]:
     table = y.node.params[0]
-    residual = _equation(table)  # type: ignore[arg-type]
+    residual = _equation(table)
     unknown, own = _own(y.node)
     at = dict(zip([unknown, *own], [y.node, *(p.node for p in parameters)], strict=True))
     j = Expr(substitute([jacobian(residual, [unknown])[0].node], at)[0])
@@ -85,19 +85,24 @@ def _newton(residual: Node, unknown: Node, start: Expr, tolerance: float, steps:
         r = f(x)
         direction = solved(Expr(substitute([j], {unknown: x.node})[0]), r, rank)
         size = norm(r)
-        t = while_loop(lambda t: (norm(f(x - t * direction)) > (1 - t / 4) * size) & (t > HALVINGS), lambda t: t / power, 1.0)
+        t = while_loop(
+            lambda t: (norm(f(x - t * direction)) > (1 - t / 4) * size) & (t > HALVINGS), lambda t: t / power, 1.0
+        )
         moved = t * direction
         return x - moved, norm(moved), k + 1
 
     def going(state: tuple[Expr, Expr, Expr]) -> Expr:
         x, last, k = state
-        return (last > tolerance * (1 + norm(x))) & (k < steps)
+        holds: Expr = (last > tolerance * (1 + norm(x))) & (k < steps)
+        return holds
 
     result: Expr = while_loop(going, step, (start, lift(1e300).astype(start.dtype), 0))[0]
     return result
 
 
-def _solution(f: Callable[[Expr], Any], x0: Any, tolerance: float, steps: int, residual_of: Callable[[Expr, Expr], Node]) -> Expr:
+def _solution(
+    f: Callable[[Expr], Any], x0: Any, tolerance: float, steps: int, residual_of: Callable[[Expr, Expr], Node]
+) -> Expr:
     start = lift(x0)
     start = cast(start, "f32" if start.dtype == "f32" else "f64")
     with Level() as level:
@@ -132,7 +137,8 @@ def root(f: Callable[[Expr], Any], x0: Any, *, tolerance: float = 1e-12, steps: 
 
 @function("minimizer")
 def minimizer(f: Callable[[Expr], Any], x0: Any, *, tolerance: float = 1e-12, steps: int = 50) -> Expr:
-    """The x where the scalar ``f(x)`` is least, found by Newton's method on its gradient from `x0` (close enough for it to be convex).
+    """The x where the scalar ``f(x)`` is least, found by Newton's method on its gradient from `x0` (close enough for
+    it to be convex).
 
     Differentiable to any order in all that `f` uses from outside, not in `x0`.  Raises ShapeError."""
 

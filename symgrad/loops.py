@@ -28,7 +28,7 @@ from .ops.packing import Shape, pack, packed_size, unpack, unpack_cotangent
 LONGEST = 2**62
 BOUND = register(
     Op("bound", lambda types, params: params[-1], lambda *_: None, doc="A value inside the body of a loop.")
-)  # type: ignore[arg-type, return-value]
+)
 
 
 def bound(role: str, k: int, type_: ArrayType, level: int = 0) -> Node:
@@ -58,12 +58,12 @@ def body_of(x: Node) -> Body:
     """The body of a scan or while node."""
     table, carries, slices = x.params[:3]
     types = [i.type for i in x.inputs]
-    after, results = _unflattened(table, carries)  # type: ignore[arg-type]
-    sliced = types[carries : carries + slices]  # type: ignore[operator, misc]
+    after, results = _unflattened(table, carries)
+    sliced = types[carries : carries + slices]
     return Body(
-        tuple(bound("carry", k, t) for k, t in enumerate(types[:carries])),  # type: ignore[misc]
+        tuple(bound("carry", k, t) for k, t in enumerate(types[:carries])),
         tuple(bound("slice", k, ArrayType(t.dtype, t.shape[1:])) for k, t in enumerate(sliced)),
-        tuple(bound("outside", k, t) for k, t in enumerate(types[carries + slices :])),  # type: ignore[operator, misc]
+        tuple(bound("outside", k, t) for k, t in enumerate(types[carries + slices :])),
         after, results,
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ def parts_of(x: Node) -> list[ArrayType]:
     types = [i.type for i in x.inputs[:carries]]
     if x.op.name == "while":
         return types
-    _, results = _unflattened(x.params[0], carries)  # type: ignore[arg-type]
+    _, results = _unflattened(x.params[0], carries)
     length = x.params[3]
     assert isinstance(length, int | Size)
     return _parts(types, [r.type for r in results], length)
@@ -93,7 +93,7 @@ def parts_of(x: Node) -> list[ArrayType]:
 def _scan_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
     table, carries, slices, length, _ = params
     assert isinstance(carries, int) and isinstance(slices, int) and isinstance(length, int | Size)
-    after, results = _unflattened(table, carries)  # type: ignore[arg-type]
+    after, results = _unflattened(table, carries)
     for start, end in zip(types[:carries], after, strict=True):
         if start != end.type:
             raise ShapeError(f"scan: a carried value starts as {start} and goes on as {end.type}")
@@ -140,7 +140,7 @@ def _scan_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]
     assert isinstance(carries, int) and isinstance(slices, int)
     body = _body_of_types(params, args)
     known = _known_sizes(body, args, sizes)
-    steps = evaluate(length, known)  # type: ignore[arg-type]
+    steps = evaluate(length, known)
     stepper = _Stepper(body, (*body.next, *body.results), args[carries + slices :], known)
     carried = list(args[:carries])
     stacks = [
@@ -157,11 +157,11 @@ def _scan_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]
 def _body_of_types(params: Params, args: Sequence[Any]) -> Body:
     """The body with the types that its own nodes have (those of the inputs may be known only as arrays here)."""
     table, carries = params[0], params[1]
-    after, results = _unflattened(table, carries)  # type: ignore[arg-type]
+    after, results = _unflattened(table, carries)
     own: dict[str, dict[int, Node]] = {"carry": {}, "slice": {}, "outside": {}}
     for x in postorder([*after, *results]):
         if x.op is BOUND:
-            own[x.params[1]][x.params[2]] = x  # type: ignore[index]
+            own[x.params[1]][x.params[2]] = x
     slices = params[2]
     assert isinstance(carries, int) and isinstance(slices, int)
 
@@ -357,7 +357,7 @@ def _scan_jvp(tangents: Sequence[Expr | None], y: Expr, *inputs: Expr) -> Expr |
 def _while_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
     table, carries, _ = params
     assert isinstance(carries, int)
-    after, results = _unflattened(table, carries)  # type: ignore[arg-type]
+    after, results = _unflattened(table, carries)
     for start, end in zip(types[:carries], after, strict=True):
         if start != end.type:
             raise ShapeError(f"while_loop: a value starts as {start} and goes on as {end.type}")

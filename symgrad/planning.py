@@ -125,11 +125,11 @@ class _Product:
     def __init__(self, x: Node, inputs: Sequence[Node], estimate: Estimate, shared: set[Node]) -> None:
         labels, out, _ = x.params
         self.shared = shared
-        self.out: Labels = out  # type: ignore[assignment]
+        self.out: Labels = out
         self.sizes = label_sizes(x)
         self.dtype = x.type.dtype
         self.estimate = estimate
-        pairs = list(zip(inputs, labels, strict=True))  # type: ignore[call-overload]
+        pairs = list(zip(inputs, labels, strict=True))
         self.deltas = [(i, ls) for i, ls in pairs if i.op.name == "delta"]
         self.factors: list[Factor] = [(i, ls) for i, ls in pairs if i.op.name != "delta"]
         self.same = _identified([ls for _, ls in self.deltas], self.out)

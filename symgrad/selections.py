@@ -47,10 +47,10 @@ def is_move(x: Node) -> bool:
     labels, out, extra = x.params
     if len(x.inputs) != 1:
         return False
-    (own,) = labels  # type: ignore[misc]
-    unit = {k for k, n in extra if n == 1}  # type: ignore[union-attr]
-    gone = [n for k, n in zip(own, x.inputs[0].type.shape, strict=True) if k not in out]  # type: ignore[operator]
-    return len(set(own)) == len(own) and len(unit) == len(extra) and all(n == 1 for n in gone)  # type: ignore[arg-type]
+    (own,) = labels
+    unit = {k for k, n in extra if n == 1}
+    gone = [n for k, n in zip(own, x.inputs[0].type.shape, strict=True) if k not in out]
+    return len(set(own)) == len(own) and len(unit) == len(extra) and all(n == 1 for n in gone)
 
 
 def push_down(roots: Sequence[Node], variables: Sequence[Node]) -> list[Node]:
@@ -85,7 +85,7 @@ def _selected(x: Node, operand: Node, whole: ArrayType) -> Node | None:
     """What remains of an operand that broadcasts to `whole` under the selection `x` of the result."""
     rank = len(operand.type.shape)
     if x.op.name == "slice":
-        cuts: tuple[Any, ...] = x.params[0]  # type: ignore[assignment]
+        cuts: tuple[Any, ...] = x.params[0]
         used = cuts[len(cuts) - rank :] if rank < len(cuts) else cuts
         first = rank - len(used)
         own = tuple(

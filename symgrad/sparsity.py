@@ -117,13 +117,13 @@ def _leaf(x: Node) -> Piece:
         return Piece(tuple(range(rank)), x)
     labels, out, _ = x.params
     sizes = label_sizes(x)
-    parts = list(zip(x.inputs, labels, strict=True))  # type: ignore[call-overload]
+    parts = list(zip(x.inputs, labels, strict=True))
     same = {k: k for k in sizes}
     for i, ls in parts:
         if i.op.name == "delta":
             a, b = (_find(same, k) for k in ls)
             same[max(a, b)] = min(a, b)
-    merged = tuple(_find(same, k) for k in out)  # type: ignore[union-attr]
+    merged = tuple(_find(same, k) for k in out)
     rest = [(i, [_find(same, k) for k in ls]) for i, ls in parts if i.op.name != "delta"]
     if not rest:
         rest = [(constant_node(1, x.type.dtype), [])]

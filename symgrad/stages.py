@@ -59,7 +59,7 @@ def _right_side(x: Node, inputs: Sequence[str]) -> str:
         return "constant"
     if x.op.name == "einsum":
         labels, out, _ = x.params
-        spelled = ",".join(map(_letters, labels))  # type: ignore[call-overload]
+        spelled = ",".join(map(_letters, labels))
         return f"einsum({spelled}->{_letters(out)}; {', '.join(inputs)})"
     return f"{x.op.name}({', '.join([*inputs, *(f'{p}' for p in x.params)])})"
 

@@ -242,7 +242,7 @@ def _reduction(form: Callable[..., Any]) -> Callable[[Node, list[Any]], Any]:
 
     def write(x: Node, args: list[Any]) -> Any:
         (a,) = args
-        gone = [k + len(a.shape) for k in x.params[0]]  # type: ignore[attr-defined]
+        gone = [k + len(a.shape) for k in x.params[0]]
 
         def at(*index: Any) -> Any:
             import sympy
@@ -260,7 +260,7 @@ def _reduction(form: Callable[..., Any]) -> Callable[[Node, list[Any]], Any]:
 
 def _softmax(x: Node, args: list[Any]) -> Any:
     (a,) = args
-    gone = [k + len(a.shape) for k in x.params[0]]  # type: ignore[attr-defined]
+    gone = [k + len(a.shape) for k in x.params[0]]
 
     def at(*index: Any) -> Any:
         import sympy

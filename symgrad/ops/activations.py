@@ -90,7 +90,7 @@ def softsign(x: Any) -> Expr:
 
 
 @function("maxout")
-def maxout(x: Any, pieces: int) -> Expr:
+def maxout(x: Any, pieces: Any) -> Expr:
     """The largest of each `pieces` consecutive elements of the last axis, whose size must be a multiple of `pieces`."""
     z = lift(x)
     if not isinstance(pieces, int) or pieces < 1:
@@ -107,7 +107,7 @@ def maxout(x: Any, pieces: int) -> Expr:
 @function("linear")
 def linear(x: Any, weights: Any, bias: Any = 0.0) -> Expr:
     """The affine map ``x @ weights + bias``: a linear output unit; under `softmax`, a softmax output unit."""
-    return lift(x) @ lift(weights) + bias
+    return lift(x) @ lift(weights) + lift(bias)
 
 
 __all__ = ["elu", "gelu", "linear", "maxout"]

@@ -58,7 +58,7 @@ elementwise(
 )
 elementwise("floordiv", np.floor_divide, lambda y, a, b: (0, 0), domain=((-5, 5), (1, 3)), doc="Quotient rounded towards minus infinity.",
             mpmath=lambda a, b: _mp().floor(a / b))  # fmt: skip
-elementwise("mod", np.mod, lambda y, a, b: (1, -floor_divide(a, b)), domain=((0.1, 0.9), (1, 3)),
+elementwise("mod", np.mod, lambda y, a, b: (1, -(a // b)), domain=((0.1, 0.9), (1, 3)),
             doc="Remainder with the sign of the divisor.", mpmath=lambda a, b: a - b * _mp().floor(a / b))  # fmt: skip
 
 
@@ -233,6 +233,7 @@ unary("abs", np.abs, lambda y, x: sign(x), "absolute", "fabs", also=[np.fabs], w
       doc="Absolute value; the derivative at 0 is 0.")  # fmt: skip
 unary("sign", np.sign, lambda y, x: 0, want_float=False, domain=((0.3, 2),), sympy="sign", mpmath="sign",
       doc="-1, 0 or 1; the derivative is 0.")  # fmt: skip
+_numpy: Any
 _ROUNDING: dict[str, Any] = {
     "floor": "floor",
     "ceil": "ceil",
@@ -274,7 +275,7 @@ for _name, _numpy, _scalar, _text in (
                 doc=f"``a {_text} b`` of truth values.")  # fmt: skip
     also = {"logical_and": np.bitwise_and, "logical_or": np.bitwise_or, "logical_xor": np.bitwise_xor}[_name]
     function(_name, numpy=[_numpy, also])(
-        lambda a, b, _name=_name: apply(_name, [_as_bool(a), _as_bool(b)])  # type: ignore[misc]
+        lambda a, b, _name=_name: apply(_name, [_as_bool(a), _as_bool(b)])
     )
 elementwise("logical_not", np.logical_not, lambda y, x: (None,), scalar="not", result="bool", text="~",
             doc="``~x`` of truth values.")  # fmt: skip
@@ -303,16 +304,10 @@ def _where_vjp(g: Expr, y: Expr, c: Expr, a: Expr, b: Expr) -> list[Expr | None]
 def _where_jvp(t: Sequence[Expr | None], y: Expr, c: Expr, a: Expr, b: Expr) -> Expr | None:
     from .elementwise import mask
 
-    parts = [
-        mask(condition, widen(d, x.ndim, y.ndim)) for condition, d, x in ((c, t[1], a), (~c, t[2], b)) if d is not None
-    ]
-    return (
-        None
-        if not parts
-        else parts[0]
-        if len(parts) == 1
-        else where(c, widen(t[1], a.ndim, y.ndim), widen(t[2], b.ndim, y.ndim))
-    )  # type: ignore[arg-type]
+    da, db = (None if d is None else widen(d, x.ndim, y.ndim) for d, x in ((t[1], a), (t[2], b)))
+    if da is not None and db is not None:
+        return where(c, da, db)
+    return mask(c, da) if da is not None else None if db is None else mask(~c, db)
 
 
 def _mask_vjp(g: Expr, y: Expr, c: Expr, x: Expr) -> list[Expr | None]:

@@ -71,9 +71,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Expr:
 def tile(x: Any, reps: Any) -> Expr:
     """`x` put beside itself, so many times along each of its last axes as `reps` says."""
     operand = lift(x)
-    counts = [dim(k) for k in (reps if isinstance(reps, tuple | list) else (reps,))]
+    counts: list[Dim] = [dim(k) for k in (reps if isinstance(reps, tuple | list) else (reps,))]
     rank = max(len(counts), operand.ndim)
-    counts = [1] * (rank - len(counts)) + counts
+    counts = [*[1] * (rank - len(counts)), *counts]
     operand = reshape(operand, (*[1] * (rank - operand.ndim), *operand.type.shape)) if operand.ndim < rank else operand
     shape = operand.type.shape
     pairs = [n for pair in zip(counts, shape, strict=True) for n in pair]
@@ -149,7 +149,7 @@ def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: Any) -
     last = size(n - 1)
     minimum, maximum = FUNCTIONS["minimum"], FUNCTIONS["maximum"]
     if mode == "constant":
-        wide = FUNCTIONS["unslice"](x, (total, *x.type.shape[x.ndim + axis + 1 :]), (before, *[0] * (-axis - 1)))
+        wide: Expr = FUNCTIONS["unslice"](x, (total, *x.type.shape[x.ndim + axis + 1 :]), (before, *[0] * (-axis - 1)))
         if not isinstance(fill, Expr) and fill == 0:
             return wide
         inside = (k >= 0) & (k <= last)
@@ -261,7 +261,7 @@ def column_stack(arrays: Any) -> Expr:
 
 
 @function("diff", numpy=[np.diff])
-def diff(x: Any, n: int = 1, axis: int = -1) -> Expr:
+def diff(x: Any, n: Any = 1, axis: int = -1) -> Expr:
     """The differences of neighbours along `axis`, taken `n` times."""
     operand = lift(x)
     if not isinstance(n, int) or n < 0:

@@ -42,7 +42,7 @@ def _label_sizes(types: Sequence[ArrayType], labels: Sequence[Labels]) -> dict[i
 def label_sizes(x: Node) -> dict[int, Dim]:
     """The size of every label of an einsum node."""
     labels, _, extra = x.params
-    return {**_label_sizes([i.type for i in x.inputs], labels), **dict(extra)}  # type: ignore[arg-type, call-overload]
+    return {**_label_sizes([i.type for i in x.inputs], labels), **dict(extra)}
 
 
 def _infer(types: Sequence[ArrayType], params: Params) -> ArrayType:
@@ -50,14 +50,14 @@ def _infer(types: Sequence[ArrayType], params: Params) -> ArrayType:
     dtypes = {t.dtype for t in types}
     if len(dtypes) > 1:
         raise DTypeError(f"einsum: operands have different element types: {', '.join(map(str, types))}")
-    sizes = {**_label_sizes(types, labels), **dict(extra)}  # type: ignore[arg-type, call-overload]
-    return ArrayType(types[0].dtype, tuple(sizes[k] for k in out))  # type: ignore[union-attr]
+    sizes = {**_label_sizes(types, labels), **dict(extra)}
+    return ArrayType(types[0].dtype, tuple(sizes[k] for k in out))
 
 
 def _evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
     labels: tuple[Labels, ...]
     out: Labels
-    labels, out, extra = params  # type: ignore[assignment]
+    labels, out, extra = params
     arrays = [np.asarray(a) for a in args]
     known = {label for ls in labels for label in ls}
     kept = [k for k in out if k in known]
@@ -71,7 +71,7 @@ def _evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> 
             result = np.einsum(*operands, kept, optimize=len(arrays) > 2)
     if len(kept) == len(out):
         return np.asarray(result)
-    numbers = {k: evaluate(n, sizes) for k, n in extra}  # type: ignore[union-attr]
+    numbers = {k: evaluate(n, sizes) for k, n in extra}
     index = tuple(slice(None) if k in known else None for k in out)
     shape = [numbers[k] if k not in known else result.shape[kept.index(k)] for k in out]
     return np.broadcast_to(np.asarray(result)[index], shape)
@@ -80,7 +80,7 @@ def _evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> 
 def _lower(x: Node, operands: Sequence[Operand]) -> Element:
     labels: tuple[Labels, ...]
     out: Labels
-    labels, out, _ = x.params  # type: ignore[assignment]
+    labels, out, _ = x.params
     sizes = label_sizes(x)
     axes = tuple(Axis(f"l{k}", sizes[k]) for k in out)
     summed = tuple(Axis(f"l{k}", n) for k, n in sizes.items() if k not in out)
@@ -107,33 +107,33 @@ def _operand_cotangent(g: Expr, y: Expr, xs: Sequence[Expr], k: int) -> Expr | N
         return None
     labels, out, _ = y.node.params
     sizes = label_sizes(y.node)
-    fresh = max((*sizes, -1), default=-1) + 1  # type: ignore[type-var]
-    extra = list(range(fresh, fresh + g.ndim - len(out)))  # type: ignore[arg-type]
+    fresh = max((*sizes, -1), default=-1) + 1
+    extra = list(range(fresh, fresh + g.ndim - len(out)))
     fresh += len(extra)
     target: list[int] = []
     deltas: list[tuple[int, int]] = []
-    for label in labels[k]:  # type: ignore[index]
+    for label in labels[k]:
         if label in target:
             deltas.append((label, fresh))
             sizes[fresh] = sizes[label]
             label, fresh = fresh, fresh + 1
         target.append(label)
     operands = [g, *(x for i, x in enumerate(xs) if i != k), *(delta(sizes[a], g.dtype) for a, _ in deltas)]
-    used = [extra + list(out), *(ls for i, ls in enumerate(labels) if i != k), *deltas]  # type: ignore[arg-type, call-overload]
+    used = [extra + list(out), *(ls for i, ls in enumerate(labels) if i != k), *deltas]
     return einsum_labels(operands, used, extra + target, sizes)
 
 
 def _jvp(tangents: Sequence[Expr | None], y: Expr, *xs: Expr) -> Expr | None:
     labels, out, _ = y.node.params
     sizes = label_sizes(y.node)
-    fresh = max((*sizes, -1), default=-1) + 1  # type: ignore[type-var]
+    fresh = max((*sizes, -1), default=-1) + 1
     total: Expr | None = None
     for k, t in enumerate(tangents):
         if t is not None and xs[k].node.op.name != "delta":
             extra = list(range(fresh, fresh + t.ndim - xs[k].ndim))
             operands = [t if i == k else x for i, x in enumerate(xs)]
-            used = [extra + list(ls) if i == k else ls for i, ls in enumerate(labels)]  # type: ignore[arg-type]
-            term = einsum_labels(operands, used, extra + list(out), sizes)  # type: ignore[call-overload]
+            used = [extra + list(ls) if i == k else ls for i, ls in enumerate(labels)]
+            term = einsum_labels(operands, used, extra + list(out), sizes)
             total = term if total is None else total + term
     return total
 
@@ -403,7 +403,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Expr:
 @function("trace", "tr", numpy=[np.trace], method=True)
 def trace(x: Any) -> Expr:
     """The sum of the diagonal of a square matrix (of the last two axes)."""
-    return diagonal(x).sum(axis=-1)
+    return sum_(diagonal(x), -1)
 
 
 @function("diagonal", numpy=[np.diagonal], method=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.index import Axis, AxisValue, Call, Reduce
+from ..compiler.index import Axis, AxisValue, Call, Load, Reduce
 from ..compiler.types import ArrayType
 from ..errors import ArgumentError, ShapeError
 from ..expression import FUNCTIONS, Expr, apply, broadcast_shapes, function, unify
@@ -55,7 +55,8 @@ def _at(a: Operand, index: Any) -> Any:
     """The element of `a` at the trailing part of `index`, whose last part is used even where the last axis has size
     1."""
     load = a.at(index)
-    return type(load)(load.array, (*load.index[:-1], index[-1]))
+    assert isinstance(load, Load)
+    return Load(load.array, (*load.index[:-1], index[-1]))
 
 
 def _vjp(g: Expr, y: Expr, x: Expr, w: Expr) -> list[Expr]:

@@ -145,10 +145,11 @@ def elementwise(
                 return meaning(*args)
             return np.asarray(meaning(*params, *args)).astype(np.asarray(args[-1]).dtype, copy=False)
 
+    lower: Callable[[Node, Sequence[Operand]], Element | Routine] = lower_elementwise
     if scalar is CALLBACK:
         lower = called_back(name, run)
     else:
-        SCALAR[name], lower = scalar or name, lower_elementwise
+        SCALAR[name] = scalar or name
     return register(
         Op(
             name,

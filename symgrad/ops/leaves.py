@@ -28,7 +28,7 @@ def _constant_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
 
 def _evaluate_constant(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
     dtype, shape, data = params
-    return np.frombuffer(data, DTYPES[dtype]).reshape(shape)  # type: ignore[call-overload]
+    return np.frombuffer(data, DTYPES[dtype]).reshape(shape)
 
 
 def _evaluate_size(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:

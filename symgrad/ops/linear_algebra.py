@@ -343,7 +343,7 @@ def expm(a: Any) -> Expr:
 # ---- what is made of products
 
 @function("matrix_power", numpy=[np.linalg.matrix_power])
-def matrix_power(a: Any, n: int) -> Expr:
+def matrix_power(a: Any, n: Any) -> Expr:
     """The square matrix `a` multiplied `n` times with itself; negative powers invert it first."""
     x = matrix_operand("matrix_power", a, square=True)
     if not isinstance(n, int | np.integer) or isinstance(n, bool):

@@ -57,8 +57,8 @@ def _section(g: Expr, cut: tuple[Dim, Dim, int]) -> Expr | None:
     terms = [Expr(x) for x in g.node.inputs] if g.node.op.name == "add" else [g]
     kept = []
     for term in terms:
-        if term.node.op.name == "unslice" and len(term.node.params[0]) == 1:  # type: ignore[arg-type]
-            (own,) = term.node.params[0]  # type: ignore[misc]
+        if term.node.op.name == "unslice" and len(term.node.params[0]) == 1:
+            (own,) = term.node.params[0]
             if own == cut:
                 kept.append(Expr(term.node.inputs[0]))
                 continue

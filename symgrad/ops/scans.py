@@ -156,7 +156,8 @@ def _cumsum_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
 def _is_first(x: Expr, reverse: bool) -> Expr:
     """Whether a position of the last axis is the one where a scan begins."""
     k = FUNCTIONS["arange"](x.shape[-1])
-    return k == (x.shape[-1] - 1 if reverse else 0)
+    first: Expr = k == (x.shape[-1] - 1 if reverse else 0)
+    return first
 
 
 def product_before(y: Expr, reverse: bool) -> Expr:
@@ -248,7 +249,8 @@ _scan_function("logcumsumexp", None, "Running ``log(sum(exp(x)))``, without over
 @function("cummin")
 def cummin(x: Any, axis: int | None = None, *, reverse: bool = False) -> Expr:
     """Running minima along `axis` (of all elements by default); of equal elements the first has the derivative."""
-    return -FUNCTIONS["cummax"](-lift(x), axis, reverse=reverse)
+    result: Expr = -FUNCTIONS["cummax"](-lift(x), axis, reverse=reverse)
+    return result
 
 
 # ---- prod: over the last axis

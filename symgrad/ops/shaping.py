@@ -27,7 +27,8 @@ Cut = tuple[Dim, Dim, int]
 # ---- slice: params = (cuts of the trailing axes,)
 
 def _cuts(params: Params) -> tuple[Cut, ...]:
-    return params[0]  # type: ignore[return-value]
+    cuts: tuple[Cut, ...] = params[0]
+    return cuts
 
 
 def _slice_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
@@ -70,14 +71,14 @@ def _slice_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
 # ---- unslice: params = (cuts, sizes of the trailing axes of the result)
 
 def _unslice_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
-    target: tuple[Dim, ...] = params[1]  # type: ignore[assignment]
+    target: tuple[Dim, ...] = params[1]
     shape = types[0].shape
     return ArrayType(types[0].dtype, (*shape[: len(shape) - len(target)], *target))
 
 
 def _unslice_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
     g = np.asarray(args[0])
-    target: tuple[Dim, ...] = params[1]  # type: ignore[assignment]
+    target: tuple[Dim, ...] = params[1]
     result = np.zeros((*g.shape[: g.ndim - len(target)], *(evaluate(n, sizes) for n in target)), g.dtype)
     result[_slices(_cuts(params), sizes)] = g
     return result
@@ -173,7 +174,7 @@ def _scatter_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
 
 def _scatter_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
     axis, rank = _ints(params)
-    n = evaluate(params[2], sizes)  # type: ignore[arg-type]
+    n = evaluate(params[2], sizes)
     g = np.asarray(args[0])
     end = g.ndim + axis + 1
     count = int(np.prod(g.shape[end - rank : end]))
@@ -189,7 +190,7 @@ def _scatter_lower(x: Node, operands: Sequence[Operand]) -> Element:
     axes = axes_of(g.type.shape)
     index = values(axes)
     end = len(axes) + axis + 1
-    k = wrapped(Load(indices.name, tuple(index[end - rank : end])), x.params[2])  # type: ignore[arg-type]
+    k = wrapped(Load(indices.name, tuple(index[end - rank : end])), x.params[2])
     return Element(axes, Load(g.name, tuple(index)), (*index[: end - rank], k, *index[end:]), "add")
 
 
@@ -279,7 +280,7 @@ def _reshape_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
 def _reshape_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
     rank, target = params
     x = np.asarray(args[0])
-    return x.reshape((*x.shape[: x.ndim - rank], *(evaluate(n, sizes) for n in target)))  # type: ignore[operator, union-attr]
+    return x.reshape((*x.shape[: x.ndim - rank], *(evaluate(n, sizes) for n in target)))
 
 
 def _reshape_lower(x: Node, operands: Sequence[Operand]) -> Element:
@@ -448,7 +449,7 @@ def stack(arrays: Any, axis: int = 0) -> Expr:
 def array(elements: Any, dtype: Any = None) -> Expr:
     """Nested lists of expressions and numbers as one array."""
     if isinstance(elements, list | tuple) and elements:
-        depth_guard = [elements]
+        depth_guard: list[Any] = [elements]
         for _ in range(33):
             if not isinstance(depth_guard[0], list | tuple) or not depth_guard[0]:
                 break
@@ -644,12 +645,12 @@ function("ones_like", numpy=[np.ones_like])(lambda x: like(x, 1))
 
 # ---- iota: params = (n,)
 
-register(Op("iota", lambda t, p: ArrayType("i64", (p[0],)), lambda a, p, s: np.arange(evaluate(p[0], s), dtype=np.int64),  # type: ignore[arg-type]
+register(Op("iota", lambda t, p: ArrayType("i64", (p[0],)), lambda a, p, s: np.arange(evaluate(p[0], s), dtype=np.int64),
             lambda x, o: Element((Axis("i0", x.type.shape[0]),), AxisValue("i0")), doc="0, 1, …, n - 1."))  # fmt: skip
 
 
 @function("arange")
-def arange(start: Any, stop: Any = None, step: int = 1) -> Expr:
+def arange(start: Any, stop: Any = None, step: Any = 1) -> Expr:
     """Integers from `start` (0 if only one bound is given) up to `stop`, exclusive, at distance `step`."""
     from ..graph import lookup, node
 

@@ -18,7 +18,7 @@ from ..expression import FUNCTIONS, Expr, apply, broadcast_shapes, function, lif
 from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand, Routine, axes_of, values
 from .arithmetic import where
-from .contraction import axes_from_right
+from .contraction import axes_from_right, sum_
 from .elementwise import called_back, unbroadcast
 from .reductions import nonempty, restore
 from .shaping import checked_indices, reshape, slice_axes, wrapped
@@ -68,7 +68,8 @@ def _take_along_lower(x: Node, operands: Sequence[Operand]) -> Element:
     index = values(axes)
     k = wrapped(indices.at(index), source.type.shape[-1])
     row = source.at([*index[:-1], k])
-    return Element(axes, row if source.type.shape[-1] != 1 else Load(source.name, (*row.index[:-1], k)))
+    assert isinstance(row, Load)
+    return Element(axes, Load(source.name, (*row.index[:-1], k)))
 
 
 def _take_along_vjp(g: Expr, y: Expr, x: Expr, k: Expr) -> list[Expr | None]:
@@ -85,7 +86,7 @@ def _scatter_along_type(types: Sequence[ArrayType], params: Params) -> ArrayType
 
 def _scatter_along_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
     g, k = np.broadcast_arrays(*args)
-    n = evaluate(params[0], sizes)  # type: ignore[arg-type]
+    n = evaluate(params[0], sizes)
     k = checked_indices(k, n, "scatter_along")
     result = np.zeros((*g.shape[:-1], n), g.dtype)
     if g.size:
@@ -226,7 +227,7 @@ def median(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Expr:
     ordered = apply("sort", [rows])
 
     def element(k: Any) -> Expr:
-        return slice_axes(ordered, [(k, 1, 1)]).sum(axis=-1)
+        return sum_(slice_axes(ordered, [(k, 1, 1)]), -1)
 
     last = element(n - 1)
     middle = element((n - 1) // 2) * 0.5 + element(n // 2) * 0.5

@@ -76,7 +76,7 @@ unary("gamma", scipy_special("gamma"), lambda y, x: y * _f("digamma", x), domain
       latex=r"\Gamma", doc="Gamma function.")  # fmt: skip
 unary("digamma", scipy_special("psi"), lambda y, x: member("polygamma", 1, x), "psi", domain=((2, 5),), sympy="digamma",
       mpmath="digamma", latex=r"\psi", doc="Derivative of gammaln.")  # fmt: skip
-elementwise("polygamma", None, lambda y, x: (member("polygamma", y.node.params[0] + 1, x),),  # type: ignore[operator]
+elementwise("polygamma", None, lambda y, x: (member("polygamma", y.node.params[0] + 1, x),),
             evaluate=scipy_special("polygamma"), parametric=True, scalar=CALLBACK, domain=((0.5, 4),), sympy="polygamma",
             mpmath=lambda n, x: _mp().polygamma(n, x), doc="Derivative of order n of digamma.")  # fmt: skip
 family_function("polygamma", "polygamma", "Derivative of integer order n of digamma: ``polygamma(n, x)``, n >= 1.")

@@ -146,7 +146,7 @@ def _is_constant_along(x: Node) -> bool:
     if x.op.name != "einsum":
         return False
     labels, out, _ = x.params
-    return not any(out[-1] in ls for ls in labels)  # type: ignore[index, union-attr]
+    return not any(out[-1] in ls for ls in labels)
 
 
 def _elementwise_slope(s: Expr, a: Expr) -> Expr | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compiler.types import product
 from ..errors import ShapeError
-from ..expression import Expr, function, size, unify
+from ..expression import Expr, cast, function, size, unify
 from .contraction import axes_from_right, mean, sum_
 from .reductions import norm
 
@@ -25,7 +25,8 @@ def var(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: bool = False) -> E
     operand = unify([x], want_float=True)[0][0]
     axes = axes_from_right("var", operand, axis)
     count = size(product(tuple(operand.type.shape[a] for a in axes)))
-    return sum_(_centred(operand, axis) ** 2, axis, keepdims=keepdims) / (count - ddof)
+    divisor: Expr = count - ddof
+    return sum_(_centred(operand, axis) ** 2, axis, keepdims=keepdims) / divisor
 
 
 @function("std", numpy=[np.std], method=True)
@@ -35,7 +36,8 @@ def std(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: bool = False) -> E
     axes = axes_from_right("std", operand, axis)
     count = size(product(tuple(operand.type.shape[a] for a in axes)))
     length = norm(_centred(operand, axis), axis=tuple(axes), keepdims=keepdims)
-    return length / ((count - ddof).astype(operand.dtype)) ** 0.5
+    divisor: Expr = count - ddof
+    return length / cast(divisor, operand.dtype) ** 0.5
 
 
 @function("cov", numpy=[np.cov])
