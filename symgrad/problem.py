@@ -40,9 +40,12 @@ class Problem:
     point comes.  The data are converted once; they are not copied where they need no conversion, and must not
     change meanwhile.
 
-    >>> import scipy.optimize >>> import symgrad as sg >>> p = sg.compile(sg.parse("sum((A @ w - y)**2)", w="n",
-    A="m,n", y="m"), wrt="w").problem([[1, 0], [0, 2]], [1, 1]) >>> scipy.optimize.minimize(p, [0, 0], jac=p.grad,
-    hess=p.hessian, method="Newton-CG").x.round(6).tolist() [1.0, 0.5]
+    >>> import scipy.optimize
+    >>> import symgrad as sg
+    >>> f = sg.compile(sg.parse("sum((A @ w - y)**2)", w="n", A="m,n", y="m"), wrt="w")
+    >>> p = f.problem([[1, 0], [0, 2]], [1, 1])
+    >>> scipy.optimize.minimize(p, [0, 0], jac=p.grad, hess=p.hessian, method="Newton-CG").x.round(6).tolist()
+    [1.0, 0.5]
     """
 
     def __init__(self, function: Differentiable, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
