@@ -213,14 +213,13 @@ class _Builder:
             except TypeError as error:
                 raise ArgumentError(f"{call.name}: {error}: {call.name}{form}") from None
         try:
-            result = f(*args[:first], **named_args)
+            return folded(f(*args[:first], **named_args), args)
         except SymgradError:
             raise
         except Exception as error:
             # Text from strangers may hand anything to any function; whatever slips past its own checks is still their
             # mistake.
             raise ArgumentError(f"{call.name}: does not take these arguments ({error})") from error
-        return folded(result, args)
 
     def unknown(self, call: Call, table: Iterable[str], what: str) -> ParseError:
         """A function or method that does not exist, with what may have been meant."""
