@@ -38,7 +38,10 @@ def _symmetric(x: Node) -> bool:
 
 def _sum_is_symmetric(x: Node) -> bool:
     terms = set(x.inputs)
-    return all(not t.type.shape or _known.get(t, False) or transposed(t) in terms for t in x.inputs)
+    return all(
+        not t.type.shape or _known.get(t, False) or (t.type.shape == x.type.shape and transposed(t) in terms)
+        for t in x.inputs
+    )
 
 
 def transposed(x: Node) -> Node:

@@ -1,0 +1,47 @@
+"""Every row as machine code: value and gradient of compiled functions against NumPy's value and the interpreter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from tests.ops.harness import Row, close, jacobian, number, values
+from tests.ops.rows import ROWS
+from tests.ops.test_elementwise import ELEMENTWISE, applied, points
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_rows(row: Row) -> None:
+    """The value, and where there is one the derivative of the sum of its elements by the first variable."""
+    xs = row.symbols()
+    roots = [row.build(*xs)]
+    if row.orders and row.differentiable():
+        roots.append(jacobian(roots[0].sum(), xs[list(row.shapes).index(row.differentiable()[0])]))
+    arrays = values(row, xs)
+    found = sg.compile(roots, inputs=xs)(*arrays)
+    with np.errstate(all="ignore"):
+        close(np.asarray(found[0]), row.numpy(*arrays), max(row.tolerance, 1e-13))
+    for a, b in zip(found, number(roots, xs, arrays, row.sizes), strict=True):
+        close(np.asarray(a), b, max(row.tolerance, 1e-12))
+
+
+def test_elementwise() -> None:
+    """All elementwise rows in one function, on arrays, with their first derivatives."""
+    roots, xs, arrays = [], [], []
+    for op in ELEMENTWISE:
+        own: list[Any] = [sg.tensor(f"{op.name}_{k}", "17") for k in range(len(op.domain))]
+        drawn = points(op, 17)
+        arrays += [np.array([p[k] for p in drawn]) for k in range(len(own))]
+        y = applied(op, own)
+        roots.append(y)
+        if op.partials is not None and y.dtype == "f64" and op.name != "zeta":
+            roots += [jacobian(y.sum(), x) for x in own]
+        xs += own
+    found = sg.compile(roots, inputs=xs)(*arrays)
+    for r, a, b in zip(roots, found, number(roots, xs, arrays, {}), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-13, atol=1e-15, err_msg=str(r.node.op))
+
+
