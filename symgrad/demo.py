@@ -134,14 +134,14 @@ def correct(scores: Array, Y: Array) -> float:
     return float((scores.argmax(axis=1) == Y.argmax(axis=1)).mean())
 
 
-def network(W1: Any, b1: Any, W2: Any, b2: Any, X: Any) -> Any:
+def network(X: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
     """Scores of the three species: 4 lengths, 16 hidden units, 3 outputs."""
     return np.tanh(X @ W1 + b1) @ W2 + b2
 
 
 def network_loss(W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> Any:
     """Cross-entropy of the network's softmax."""
-    Z = network(W1, b1, W2, b2, X)
+    Z = network(X, W1, b1, W2, b2)
     return np.mean(FUNCTIONS["logsumexp"](Z, axis=1) - np.sum(Y * Z, axis=1))
 
 
@@ -158,9 +158,9 @@ def show_network(X: Array, Y: Array) -> None:
         for batch in batches(rng.permutation(training)):
             params = [p - RATE * g for p, g in zip(params, f.grad(*params, X[batch], Y[batch]), strict=True)]
         show_progress(done, f(*params, X[training], Y[training]))
-    share = correct(network(*params, X=X[held_out]), Y[held_out])
+    share = correct(network(X[held_out], *params), Y[held_out])
     line("network", f"{share:.1%} of {HELD_OUT} held-out flowers named correctly "
-                    f"({correct(network(*params, X=X[training]), Y[training]):.1%} of the {len(training)} it saw)")
+                    f"({correct(network(X[training], *params), Y[training]):.1%} of the {len(training)} it saw)")
 
 
 def batches(order: Array) -> Iterator[Array]:

@@ -98,7 +98,7 @@ def _both(a: Any, b: Any) -> tuple[Expr, Expr]:
         left = parse(left, **_shapes(right))
     elif isinstance(right, str):
         right = parse(right, **_shapes(left))
-    assert isinstance(left, Expr) and isinstance(right, Expr)
+    assert isinstance(right, Expr)
     types: dict[str, ArrayType] = {}
     for x in (*all_symbols(left), *all_symbols(right)):
         if types.setdefault(symbol_name(x), x.type) != x.type:

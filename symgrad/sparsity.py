@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from .derivatives import gradients, jacobians
 from .graph import Node, lookup, node, substitute
@@ -180,7 +181,7 @@ class Structure:
 
 def sparse_hessian(root: Node, variables: Sequence[Node]) -> Structure:
     """The Hessian of the scalar `root`; of blocks that are each other's transposes one is computed."""
-    body, selections = separate(*canonicalise([root]), variables)
+    body, selections = separate(canonicalise([root])[0], variables)
     slopes = gradients(body, [s.symbol for s in selections])
     entries: list[Entry] = []
     for k, g in enumerate(slopes):
@@ -192,7 +193,7 @@ def sparse_hessian(root: Node, variables: Sequence[Node]) -> Structure:
 
 def sparse_jacobian(root: Node, variables: Sequence[Node]) -> Structure:
     """The Jacobian of `root`, its elements in row-major order as rows."""
-    body, selections = separate(*canonicalise([root]), variables)
+    body, selections = separate(canonicalise([root])[0], variables)
     entries: list[Entry] = []
     for s, block in zip(selections, jacobians([body], [s.symbol for s in selections]), strict=True):
         entries += _entries(None, s, block, False)
@@ -207,7 +208,7 @@ def is_zero(x: Node) -> bool:
     """Whether `x` is a structural zero: a constant 0, broadcast or not."""
     while x.op.name == "einsum" and len(x.inputs) == 1:
         (x,) = x.inputs
-    return split(x) == (0, None)
+    return split(x) == (Fraction(0), None)
 
 
 def _in_terms_of_variables(entries: Sequence[Entry], selections: Sequence[Selection]) -> tuple[Entry, ...]:
