@@ -139,7 +139,7 @@ def family(name: str, near: Formula, far: Formula, inside: Callable[[int, Expr],
     op = register(Op(name, elementwise_type(name), evaluate, expand=lambda y, x: formula(_order(y), x), vjp=vjp, jvp=jvp,
                      partials=slope, domain=facts.pop("domain", ((-2, 2),)), doc=doc, **facts))  # fmt: skip
 
-    def call(x: Any, order: int = 0) -> Expr:
+    def call(x: Any, order: Any = 0) -> Expr:
         if not isinstance(order, int) or not 0 <= order <= HIGHEST_ORDER:
             raise ArgumentError(f"{name}: the order must be an integer from 0 to {HIGHEST_ORDER}, got {order!r}")
         operands, weak = unify([x], want_float=True)
@@ -207,6 +207,37 @@ family("sinhxx", by_series(lambda j: Fraction(1, factorial(j + 1)), 2), by_leibn
 family("xmsinxxx", by_series(lambda j: Fraction((-1) ** (j // 2), factorial(j + 3)), 2),
        by_leibniz(3, lambda x: (x - _f("sin", x)) / x**3, _sine_defect), lambda n, x: _f("abs", x) < n + 2,
        "(x - sin(x))/x**3, 1/6 at 0.", mpmath=_diff(_continued(lambda x: (x - _mp().sin(x)) / x**3, "1") ))  # fmt: skip
+def _without_one(numerator: Callable[[int, Expr], Expr], sign: int) -> Callable[[int, Expr], Expr]:
+    """The derivatives of ``sign*(f(x) - x*f'(x))`` for a function whose derivatives are `numerator`."""
+    return lambda m, x: sign * ((1 - m) * numerator(m, x) - x * numerator(m + 1, x))
+
+
+family("sinhmxxx", by_series(lambda j: Fraction(1, factorial(j + 3)), 2),
+       by_leibniz(3, lambda x: _f("sinhmx", x) / x**3, lambda n, x: _f("cosh", x) - 1 if n == 1 else _SINHS(n, x)),
+       lambda n, x: _f("abs", x) < n + 2, "(sinh(x) - x)/x**3, 1/6 at 0.",
+       mpmath=_diff(_continued(lambda x: (_mp().sinh(x) - x) / x**3, 1 / 6)))  # fmt: skip
+family("sinmxcosxxx", by_series(lambda j: Fraction((-1) ** (j // 2) * (j + 2), factorial(j + 3)), 2),
+       by_leibniz(3, lambda x: _f("sinmxcos", x) / x**3, _without_one(_SINES, 1)), lambda n, x: _f("abs", x) < n + 2,
+       "(sin(x) - x*cos(x))/x**3, 1/3 at 0.",
+       mpmath=_diff(_continued(lambda x: (_mp().sin(x) - x * _mp().cos(x)) / x**3, 1 / 3)))  # fmt: skip
+family("xcoshmsinhxxx", by_series(lambda j: Fraction(j + 2, factorial(j + 3)), 2),
+       by_leibniz(3, lambda x: _f("xcoshmsinh", x) / x**3, _without_one(_SINHS, -1)), lambda n, x: _f("abs", x) < n + 2,
+       "(x*cosh(x) - sinh(x))/x**3, 1/3 at 0.",
+       mpmath=_diff(_continued(lambda x: (x * _mp().cosh(x) - _mp().sinh(x)) / x**3, 1 / 3)))  # fmt: skip
+
+
+def _kummer_twice(n: int, x: Expr) -> Expr:
+    """Order n of (expm1(x) - x)/x**2, the integral of t**n * (1 - t) * exp(x*t)."""
+    count = 34 + 3 * n
+    size = _f("abs", x)
+    rising = horner(size, [Fraction(1, factorial(j) * (n + 1 + j) * (n + 2 + j)) for j in range(count)])
+    falling = horner(size, [Fraction((j + 1) * factorial(n), factorial(n + 2 + j)) for j in range(count)])
+    return where(x < 0, _f("exp", x) * falling, rising)
+
+
+family("expm1mxxx", _kummer_twice,
+       by_leibniz(2, lambda x: _f("expm1mx", x) / x**2, lambda n, x: _f("expm1", x) if n == 1 else _f("exp", x)), _near,
+       "(exp(x) - 1 - x)/x**2, 1/2 at 0.", mpmath=_diff(_continued(lambda x: (_mp().expm1(x) - x) / x**2, 0.5)))  # fmt: skip
 family("expm1xx", _kummer, by_leibniz(1, lambda x: _f("expm1", x) / x, lambda n, x: _f("exp", x)), _near,
        "expm1(x)/x, 1 at 0.", mpmath=_diff(_continued(lambda x: _mp().expm1(x) / x, 1)))  # fmt: skip
 family("log1pxx", _log_quadrature(0), by_leibniz(1, lambda x: _f("log1p", x) / x, _log_derivative), _unit_near,
@@ -217,13 +248,6 @@ family("xmlog1pxx", _log_quadrature(1),
 
 
 # ---- what is made of them
-
-@function("xmlog1p")
-def xmlog1p(x: Any) -> Expr:
-    """``x - log1p(x)`` without cancellation near 0."""
-    z = lift(x)
-    return z**2 * _f("xmlog1pxx", z)
-
 
 @function("cosxx")
 def cosxx(x: Any) -> Expr:

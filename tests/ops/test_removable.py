@@ -41,7 +41,11 @@ INTEGRAND: dict[str, Callable[[int, Any, Any], Any]] = {
     "sinxx": lambda n, x, t: t**n * mpmath.cos(x * t + n * mpmath.pi / 2),
     "sinhxx": lambda n, x, t: t**n * (mpmath.cosh if n % 2 == 0 else mpmath.sinh)(x * t),
     "xmsinxxx": lambda n, x, t: (1 - t) ** 2 / 2 * t**n * mpmath.cos(x * t + n * mpmath.pi / 2),
+    "sinhmxxx": lambda n, x, t: (1 - t) ** 2 / 2 * t**n * (mpmath.cosh if n % 2 == 0 else mpmath.sinh)(x * t),
+    "sinmxcosxxx": lambda n, x, t: (1 - t**2) / 2 * t**n * mpmath.cos(x * t + n * mpmath.pi / 2),
+    "xcoshmsinhxxx": lambda n, x, t: (1 - t**2) / 2 * t**n * (mpmath.cosh if n % 2 == 0 else mpmath.sinh)(x * t),
     "expm1xx": lambda n, x, t: t**n * mpmath.exp(x * t),
+    "expm1mxxx": lambda n, x, t: (1 - t) * t**n * mpmath.exp(x * t),
     "log1pxx": lambda n, x, t: (-t) ** n * mpmath.factorial(n) / (1 + x * t) ** (n + 1),
     "xmlog1pxx": lambda n, x, t: t * (-t) ** n * mpmath.factorial(n) / (1 + x * t) ** (n + 1),
 }
@@ -63,7 +67,7 @@ def test_near_the_singularity(name: str, order: int) -> None:
     (found,) = number([root], [x], [points], {"n": len(points)})
     exact = np.array([expected(name, order, p) for p in points])
     # Relative to the size of the function around the point, where it does not cross zero by itself.
-    scale = np.maximum(np.abs(exact), 1e-2 / (1 + np.abs(points)) if name in ("sinxx", "xmsinxxx") else 0)
+    scale = np.maximum(np.abs(exact), 1e-2 / (1 + np.abs(points)) if name in ("sinxx", "xmsinxxx", "sinmxcosxxx") else 0)
     np.testing.assert_array_less(np.abs(found - exact), 6e-15 * (1 + order) * scale + 1e-300)
     np.testing.assert_array_equal(compiled_meaning(root, [x], [points], {"n": len(points)}), found)
 

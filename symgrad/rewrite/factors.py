@@ -1,0 +1,75 @@
+"""Products by their factors: a canonical product as a number and rational powers of nodes, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from ..expression import FUNCTIONS, Expr
+from ..graph import Node
+from .terms import ONE, constant_node, number_of
+
+Powers = dict[Node, Fraction]
+POSITIVE = ("exp", "sigmoid", "cosh", "erfc", "ndtr", "softplus")
+"""Functions with positive values."""
+NEVER_ZERO = {"exp", "cosh", "sigmoid"}
+"""Functions without zeros: above and below the line they cancel, also where they over- or underflow."""
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The public function `name`, looked up when it is called."""
+    return lambda *args: FUNCTIONS[name](*args)
+
+
+def factors(x: Node) -> tuple[Fraction, Powers]:
+    """The number and the factors of a canonical product, each with its positive rational power."""
+    number, found = ONE, dict[Node, Fraction]()
+    for g in x.inputs if x.op.name == "mul" else (x,):
+        value = number_of(g)
+        if value is not None:
+            number *= value
+            continue
+        base, k = g, ONE
+        if g.op.name == "pow" and (exponent := number_of(g.inputs[1])) is not None and exponent > 0:
+            base, k = g.inputs[0], exponent
+        elif g.op.name == "sqrt":
+            base, k = g.inputs[0], Fraction(1, 2)
+        found[base] = found.get(base, Fraction(0)) + k
+    return number, found
+
+
+def product(number: Fraction, powers: Mapping[Node, Fraction], dtype: str) -> Expr:
+    """The number times the powers, as an expression that is not canonical."""
+    total = Expr(constant_node(number, dtype))
+    for base, k in powers.items():
+        if k == Fraction(1, 2):
+            total = total * FUNCTIONS["sqrt"](Expr(base))
+        elif k:
+            total = total * (Expr(base) if k == 1 else Expr(base) ** float(k))
+    return total
+
+
+def lines(x: Node) -> tuple[Fraction, Powers]:
+    """The number of a product or quotient and its factors, with negative powers below the line."""
+    if x.op.name != "div":
+        return factors(x)
+    (p, above), (q, below) = factors(x.inputs[0]), factors(x.inputs[1])
+    if not q:
+        return p, {**above, constant_node(0, x.type.dtype): -ONE, **{y: -k for y, k in below.items()}}
+    found = dict(above)
+    for y, k in below.items():
+        if y in found and y.op.name not in NEVER_ZERO:
+            return ONE, {x: ONE}
+        found[y] = found.get(y, Fraction(0)) - k
+    return p / q, found
+
+
+def whole(number: Fraction, powers: Powers, dtype: str) -> Expr:
+    """The product with what has a negative power below the line."""
+    above = product(number, {y: k for y, k in powers.items() if k > 0}, dtype)
+    below = {y: -k for y, k in powers.items() if k < 0}
+    return above / product(ONE, below, dtype) if below else above
+
+
+__all__ = ["NEVER_ZERO", "POSITIVE", "Powers", "factors", "function", "lines", "product", "whole"]

@@ -1,0 +1,54 @@
+"""Bringing what a rule built to stable canonical form, at a cost of what it built alone.
+
+Every input of a node at which a rule fires is canonical and stable already and is remembered as such; only the nodes
+that the rule made are visited.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+
+from ..expression import Expr
+from ..graph import Node
+
+SETTLED: weakref.WeakSet[Node] = weakref.WeakSet()
+
+
+def canonical(x: Expr) -> Node:
+    """The stable canonical form of what a rule built."""
+    return settle(x.node)
+
+
+def fitting(x: Node, result: Expr) -> Node | None:
+    """The stable canonical form of `result` if it is of the type of `x`."""
+    return settle(result.node) if result.type == x.type else None
+
+
+def settle(root: Node) -> Node:
+    """The stable canonical form of `root`, whose settled inputs are taken as they are."""
+    from .canonical import canonical_node, rebuild
+    from .stable import stabilise
+
+    new: dict[Node, Node] = {}
+    for x in _unsettled(root):
+        made = canonical_node(x, tuple(new.get(i, i) for i in x.inputs), [True] * len(x.inputs))
+        new[x] = stabilise(made, rebuild)
+    return new.get(root, root)
+
+
+def _unsettled(root: Node) -> list[Node]:
+    order: list[Node] = []
+    seen = {root}
+    stack: list[tuple[Node, Iterator[Node]]] = [] if root in SETTLED else [(root, iter(root.inputs))]
+    while stack:
+        current, rest = stack[-1]
+        for x in rest:
+            if x not in seen and x not in SETTLED:
+                seen.add(x)
+                stack.append((x, iter(x.inputs)))
+                break
+        else:
+            stack.pop()
+            order.append(current)
+    return order

@@ -1,0 +1,66 @@
+"""Comparisons of numbers, and what is selected by them: rewriting makes them when it puts numbers for operands."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+import numpy as np
+
+from ..expression import constant, constant_value
+from ..graph import Node
+from .engine import RuleSet
+from .terms import constant_node, number_of
+
+COMPARISONS = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+}
+Rebuild = Callable[[Node], Node]
+
+
+def install(rules: RuleSet) -> None:
+    """Adds the rules of this file."""
+    rules.procedure("comparison of numbers", *COMPARISONS)(compare)
+    rules.procedure("logic of constants", "logical_and", "logical_or", "logical_not")(logic)
+    rules.procedure("mask of a constant", "mask")(mask)
+
+
+def _truth(x: Node) -> bool | None:
+    return bool(constant_value(x)) if x.op.name == "constant" and x.type.dtype == "bool" and not x.type.shape else None
+
+
+def _constant(value: bool) -> Node:
+    return constant(np.asarray(value), "bool").node
+
+
+def compare(x: Node, rebuild: Rebuild) -> Node | None:
+    """Two finite numbers compared."""
+    a, b = (number_of(i) for i in x.inputs)
+    return None if a is None or b is None else _constant(COMPARISONS[x.op.name](a, b))
+
+
+def logic(x: Node, rebuild: Rebuild) -> Node | None:
+    """And, or, not of a constant."""
+    values = [_truth(i) for i in x.inputs]
+    if x.op.name == "logical_not":
+        return None if values[0] is None else _constant(not values[0])
+    stop = x.op.name == "logical_or"
+    a, b = x.inputs
+    if not x.type.shape and any(p.op.name == "logical_not" and p.inputs[0] is q for p, q in ((a, b), (b, a))):
+        return _constant(stop)
+    for k, value in enumerate(values):
+        if value is stop and not x.type.shape:
+            return _constant(stop)
+        if value is (not stop) and x.inputs[1 - k].type == x.type:
+            return x.inputs[1 - k]
+    return None
+
+
+def mask(x: Node, rebuild: Rebuild) -> Node | None:
+    """A scalar that is never selected."""
+    return constant_node(0, x.type.dtype) if _truth(x.inputs[0]) is False and not x.type.shape else None

@@ -1,0 +1,259 @@
+"""Exponentials: products and quotients of them, the logistic function and hyperbolic functions by their spellings, and
+logarithms of sums of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import reduce
+from math import log as log_of_number
+
+from ..expression import Expr
+from ..graph import Node, lookup, node
+from .engine import RuleSet
+from .factors import NEVER_ZERO, factors, function, lines, product, whole
+from .pattern import Rule
+from .settling import canonical, fitting
+from .terms import ONE, constant_node, number_of, split
+
+Rebuild = Callable[[Node], Node]
+Exponential = tuple[Fraction, Node | None]
+"""A positive number times the exponential of a node (None: of 0)."""
+
+exp, expm1, log, log1p, log2, log10 = (function(n) for n in ("exp", "expm1", "log", "log1p", "log2", "log10"))
+sigmoid, softplus, logaddexp, log1mexp = (function(n) for n in ("sigmoid", "softplus", "logaddexp", "log1mexp"))
+sin, cos, tan, sinh, cosh, tanh = (function(n) for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh"))
+arcsin, arccos, arctan, arctan2, arctanh = (function(n) for n in ("arcsin", "arccos", "arctan", "arctan2", "arctanh"))
+absolute, sqrt, where, erfc, erfcx = (function(n) for n in ("abs", "sqrt", "where", "erfc", "erfcx"))
+ndtr, log_ndtr, log1p_ratio, pow1p, xmlog1p, logcosh = (
+    function(n) for n in ("ndtr", "log_ndtr", "log1p_ratio", "pow1p", "xmlog1p", "logcosh")
+)
+
+RULES = [
+    Rule("softplus reflected", lambda x: (x + softplus(-x), softplus(x))),
+    Rule("log sigmoid of softplus", lambda x: (x - softplus(x), -softplus(-x))),
+    Rule("odd part of softplus", lambda x: (softplus(x) - softplus(-x), x)),
+    Rule("1 - tanh", lambda x: (1 - tanh(x), 2 * sigmoid(-2 * x))),
+    Rule("1 + tanh", lambda x: (1 + tanh(x), 2 * sigmoid(2 * x))),
+    Rule("tanh - 1", lambda x: (tanh(x) - 1, -2 * sigmoid(-2 * x))),
+    Rule("tanh of sigmoid", lambda x: (2 * sigmoid(x) - 1, tanh(x / 2))),
+    Rule("minus tanh of sigmoid", lambda x: (1 - 2 * sigmoid(x), -tanh(x / 2))),
+    Rule("half tanh", lambda x: (sigmoid(x) - 0.5, tanh(x / 2) / 2)),
+    Rule("minus half tanh", lambda x: (0.5 - sigmoid(x), -tanh(x / 2) / 2)),
+    Rule("tanh of expm1", lambda x: (expm1(x) * sigmoid(-x), tanh(x / 2))),
+    Rule("complement of sigmoid negated", lambda x: (sigmoid(x) - 1, -sigmoid(-x))),
+    Rule("variance of sigmoid", lambda x: (sigmoid(x) - sigmoid(x) ** 2, sigmoid(x) * sigmoid(-x))),
+    Rule("variance of sigmoid negated", lambda x: (sigmoid(x) ** 2 - sigmoid(x), -sigmoid(x) * sigmoid(-x))),
+    Rule("complement of a square", lambda x: (1 - sigmoid(x) ** 2, sigmoid(-x) * (1 + sigmoid(x)))),
+    Rule("1 - cosh", lambda x: (1 - cosh(x), -2 * sinh(x / 2) ** 2)),
+    Rule("1 + cosh", lambda x: (1 + cosh(x), 2 * cosh(x / 2) ** 2)),
+    Rule("cosh**2 - 1", lambda x: (cosh(x) ** 2 - 1, sinh(x) ** 2)),
+    Rule("damped sinh", lambda x: (exp(-x) * sinh(x), -expm1(-2 * x) / 2)),
+    Rule("damped expm1", lambda x: (exp(-x) * expm1(x), -expm1(-x))),
+    Rule("tanh of exponentials", lambda x, y: ((exp(x) - exp(y)) / (exp(x) + exp(y)), tanh((x - y) / 2))),
+    Rule("relative difference", lambda x, y: ((exp(x) - exp(y)) / exp(x), -expm1(y - x))),
+    Rule("exp of softplus", lambda x: (exp(softplus(x)), 1 + exp(x))),
+    Rule("2 + 2 cosh", lambda x: (2 + 2 * cosh(x), 4 * cosh(x / 2) ** 2)),
+    Rule("damped cosh", lambda x: (exp(-x) * cosh(x), (1 + exp(-2 * x)) / 2)),
+    Rule("complement of ndtr", lambda x: (1 - ndtr(x), ndtr(-x))),
+    Rule(
+        "growth",
+        lambda x, n: ((1 + x) ** n, pow1p(x, n)),
+        lambda x, n: number_of(n.node) is None,
+        why="1 + x loses a small x",
+    ),
+]
+
+
+def install(rules: RuleSet) -> None:
+    """Adds the rules of this file."""
+    rules.procedure("product of exponentials", "mul", "div", "pow", near=("exp",))(merge)
+    rules.procedure("scaled complementary error function", "mul", "div", near=("erfc", "ndtr"))(scaled_erfc)
+    rules.procedure("sigmoid times exponential", "mul", "div", near=("sigmoid",))(sigmoid_times_exp)
+    rules.procedure("sigmoid of a quotient", "div", near=("add",))(sigmoid_of_quotient)
+    rules.procedure("factor that is never zero", "div", near=NEVER_ZERO)(cancel)
+    rules.procedure("hyperbolic quotient", "div", near=("sinh",))(hyperbolic_quotient)
+    rules.procedure("exp over expm1", "div", near=("expm1",))(exp_over_expm1)
+    rules.procedure("sigmoid differences", "add", near=("sigmoid",))(sigmoid_difference)
+    rules.add(RULES)
+
+
+def merge(x: Node, rebuild: Rebuild) -> Node | None:
+    """One exponential for all in a product, quotient or power."""
+    if x.op.name == "pow":
+        base, k = x.inputs
+        return fitting(x, exp(Expr(base.inputs[0]) * Expr(k))) if base.op.name == "exp" else None
+    number, powers = lines(x)
+    found = {y: k for y, k in powers.items() if y.op.name == "exp" and y.type == x.type}
+    if not found or (len(found) == 1 and set(found.values()) == {ONE}):
+        return None
+    terms = [Expr(constant_node(k, x.type.dtype)) * Expr(y.inputs[0]) for y, k in found.items()]
+    rest = {y: k for y, k in powers.items() if y not in found}
+    return fitting(x, whole(number, rest, x.type.dtype) * exp(reduce(lambda a, b: a + b, terms)))
+
+
+def multiple(u: Node, v: Node) -> Fraction | None:
+    """c where u is c*v for a number c."""
+    (a, p), (b, q) = split(u), split(v)
+    if p is not None and p is q:
+        return a / b
+    for c in (-ONE, Fraction(-2), Fraction(-1, 2)):
+        if u.op.name == v.op.name == "add" and canonical(Expr(constant_node(c, v.type.dtype)) * Expr(v)) is u:
+            return c
+    return None
+
+
+def sigmoid_times_exp(x: Node, rebuild: Rebuild) -> Node | None:
+    """``sigmoid(v)**b * exp(-n*v)`` is ``sigmoid(-v)**n * sigmoid(v)**(b - n)``; with exp(-v/2) 1/(2 cosh(v/2))."""
+    number, powers = lines(x)
+    for e, j in powers.items():
+        if e.op.name != "exp" or j != 1:
+            continue
+        for s, b in powers.items():
+            n = multiple(e.inputs[0], s.inputs[0]) if s.op.name == "sigmoid" and b > 0 else None
+            if n is None or n >= 0:
+                continue
+            rest = {y: k for y, k in powers.items() if y is not e and y is not s}
+            v = Expr(s.inputs[0])
+            if n == Fraction(-1, 2) and b == 1:
+                return fitting(x, whole(number / 2, rest, x.type.dtype) / cosh(v / 2))
+            if n.denominator == 1 and -n <= b:
+                kept = sigmoid(v) ** float(b + n) if b + n not in (0, 1) else sigmoid(v) if b + n else 1.0
+                moved = sigmoid(-v) if n == -1 else sigmoid(-v) ** float(-n)
+                return fitting(x, whole(number, rest, x.type.dtype) * moved * kept)
+    return None
+
+
+def positive_exponential(t: Node) -> Exponential | None:
+    """A term as a positive number times an exponential."""
+    c, base = split(t)
+    if c <= 0 or (base is not None and base.op.name != "exp"):
+        return None
+    return c, None if base is None else base.inputs[0]
+
+
+def sigmoid_of_quotient(x: Node, rebuild: Rebuild) -> Node | None:
+    """``1/(a + b*exp(u))**k`` by sigmoid, and ``exp(u)/(exp(u) + b*exp(v))``, for positive numbers a and b."""
+    number, powers = lines(x)
+    for f, k in powers.items():
+        if k >= 0 or f.op.name != "add" or len(f.inputs) != 2:
+            continue
+        found = [positive_exponential(t) for t in f.inputs]
+        if None in found:
+            continue
+        pairs = [(found[0], found[1]), (found[1], found[0])]
+        pairs.sort(key=lambda pair: pair[0] is None or pair[0][1] is None)
+        for (c, a), (d, b) in pairs:  # type: ignore[misc]
+            if a is not None and not (k == -1 and powers.get(node(lookup("exp"), (a,))) == 1):
+                continue
+            if a is b:
+                continue
+            gap = -Expr(b) if a is None else Expr(a) if b is None else Expr(a) - Expr(b)
+            if c != d:
+                gap = gap + (log_of_number(c) - log_of_number(d))
+            s = sigmoid(gap) if k == -1 else sigmoid(gap) ** float(-k)
+            rest = {
+                y: j
+                for y, j in powers.items()
+                if y is not f and (a is None or not (y.op.name == "exp" and y.inputs[0] is a))
+            }
+            return fitting(
+                x,
+                whole(number * Fraction(c) ** int(k) if k.denominator == 1 else number, rest, x.type.dtype)
+                * s
+                * (1 if k.denominator == 1 else float(c) ** float(k)),
+            )
+    return None
+
+
+def cancel(x: Node, rebuild: Rebuild) -> Node | None:
+    """A function without zeros that stands on both lines."""
+    above, below = factors(x.inputs[0])[1], factors(x.inputs[1])[1]
+    if not any(y.op.name in NEVER_ZERO and y in below for y in above):
+        return None
+    number, powers = lines(x)
+    return None if x in powers else fitting(x, whole(number, powers, x.type.dtype))
+
+
+def exp_over_expm1(x: Node, rebuild: Rebuild) -> Node | None:
+    """``exp(u)/expm1(u)`` is -1/expm1(-u), and ``exp(u)/expm1(u)**2`` is 1/(2 sinh(u/2))**2."""
+    number, powers = lines(x)
+    for e, j in powers.items():
+        g = node(lookup("expm1"), e.inputs) if e.op.name == "exp" else e
+        k = powers.get(g, Fraction(0))
+        if g is e or j != 1 or k not in (-1, -2):
+            continue
+        u = Expr(e.inputs[0])
+        rest = {y: i for y, i in powers.items() if y is not e and y is not g}
+        f = -1 / expm1(-u) if k == -1 else 1 / (4 * sinh(u / 2) ** 2)
+        return fitting(x, whole(number, rest, x.type.dtype) * f)
+    return None
+
+
+def hyperbolic_quotient(x: Node, rebuild: Rebuild) -> Node | None:
+    """``sinh(u)**a/cosh(u)**b`` with a power of tanh: both overflow where their quotient does not."""
+    number, powers = lines(x)
+    for s, j in powers.items():
+        if s.op.name != "sinh":
+            continue
+        c = node(lookup("cosh"), s.inputs)
+        k = powers.get(c, Fraction(0))
+        if j * k >= 0:
+            continue
+        n = min(abs(j), abs(k)) * (1 if j > 0 else -1)
+        rest = {**powers, s: j - n, c: k + n}
+        t = tanh(Expr(s.inputs[0]))
+        t = t if n == 1 else 1 / t if n == -1 else t ** float(n)
+        return fitting(x, whole(number, rest, x.type.dtype) * t)
+    return None
+
+
+def scaled_erfc(x: Node, rebuild: Rebuild) -> Node | None:
+    """``exp(v**2)*erfc(v)`` is erfcx(v), and ``exp(-v**2)/erfc(v)`` its reciprocal."""
+    number, powers = lines(x)
+    for e, j in powers.items():
+        for g, k in powers.items():
+            if e.op.name != "exp" or g.op.name not in ("erfc", "ndtr") or j != 1 or abs(k) != 1:
+                continue
+            v = Expr(g.inputs[0]) if g.op.name == "erfc" else Expr(g.inputs[0]) * -(0.5**0.5)
+            (a, p), (b, q) = split(canonical(v * v)), split(e.inputs[0])
+            if p is None or p is not q or abs(b / a - k) > Fraction(1, 2**50):
+                continue
+            rest = {y: i for y, i in powers.items() if y is not e and y is not g}
+            scale = 0.5 if g.op.name == "ndtr" else 1.0
+            f = scale * erfcx(v)
+            return fitting(x, whole(number, rest, x.type.dtype) * (f if k == 1 else 1 / f))
+    return None
+
+
+def sigmoid_difference(x: Node, rebuild: Rebuild) -> Node | None:
+    """``c*sigmoid(u) - c*sigmoid(-u)`` is ``c*tanh(u/2)``, for any common factor c."""
+    if not 2 <= len(x.inputs) <= 8 or sum("sigmoid" in {y.op.name for y in factors(t)[1]} for t in x.inputs) < 2:
+        return None
+    parts = [(t, *factors(t)) for t in x.inputs]
+    for s, c, p in parts:
+        for t, d, q in parts:
+            if s is t or c != -d or (set(p) != set(q) and len(set(p) ^ set(q)) > 2):
+                continue
+            gap = {y: p.get(y, Fraction(0)) - q.get(y, Fraction(0)) for y in {**p, **q}}
+            gap = {y: k for y, k in gap.items() if k}
+            ups, downs = [y for y, k in gap.items() if k == 1], [y for y, k in gap.items() if k == -1]
+            if (
+                len(gap) != 2
+                or len(ups) != 1
+                or len(downs) != 1
+                or ups[0].op.name != "sigmoid"
+                or downs[0].op.name != "sigmoid"
+            ):
+                continue
+            u = Expr(ups[0].inputs[0])
+            if canonical(-u) is not downs[0].inputs[0]:
+                continue
+            shared = {y: min(k, q[y]) for y, k in p.items() if y in q}
+            result = product(c, shared, x.type.dtype) * tanh(u / 2)
+            for r in x.inputs:
+                if r is not s and r is not t:
+                    result = result + Expr(r)
+            return fitting(x, result)
+    return None

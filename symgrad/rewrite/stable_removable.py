@@ -1,0 +1,203 @@
+"""Removable singularities: quotients that are 0/0 at 0, and differences that vanish there to a high order.
+
+The right sides are continued to the singular point; everywhere else both sides have the same value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..expression import Expr
+from ..graph import Node, lookup, node
+from .engine import RuleSet
+from .factors import factors, function, product
+from .pattern import Rule
+from .settling import canonical
+from .terms import split
+
+expm1, log, log1p, sin, cos, tan, sinh, cosh, tanh, arctan = (
+    function(n) for n in ("expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arctan")
+)
+xmsin, sinhmx, tanmx, xmtanh, xmarctan = (function(n) for n in ("xmsin", "sinhmx", "tanmx", "xmtanh", "xmarctan"))
+expm1mx, xmlog1p, xlog1pmx, cosm1pxx = (function(n) for n in ("expm1mx", "xmlog1p", "xlog1pmx", "cosm1pxx"))
+sinmxcos, xcoshmsinh, log1p_ratio = function("sinmxcos"), function("xcoshmsinh"), function("log1p_ratio")
+xm1mlog, xlogxmx, absolute, log1mexp, exp = (function(n) for n in ("xm1mlog", "xlogxmx", "abs", "log1mexp", "exp"))
+sinxx, sinhxx, expm1xx, xmsinxxx = (function(n) for n in ("sinxx", "sinhxx", "expm1xx", "xmsinxxx"))
+sinmxcosxxx, xcoshmsinhxxx, expm1mxxx, sinhmxxx = (
+    function(n) for n in ("sinmxcosxxx", "xcoshmsinhxxx", "expm1mxxx", "sinhmxxx")
+)
+
+DEFECTS = [
+    Rule("x - sin", lambda x: (x - sin(x), xmsin(x)), why="loses two thirds of the digits at 1e-5"),
+    Rule("sin - x", lambda x: (sin(x) - x, -xmsin(x))),
+    Rule("sinh - x", lambda x: (sinh(x) - x, sinhmx(x))),
+    Rule("x - sinh", lambda x: (x - sinh(x), -sinhmx(x))),
+    Rule("tan - x", lambda x: (tan(x) - x, tanmx(x))),
+    Rule("x - tan", lambda x: (x - tan(x), -tanmx(x))),
+    Rule("x - tanh", lambda x: (x - tanh(x), xmtanh(x))),
+    Rule("tanh - x", lambda x: (tanh(x) - x, -xmtanh(x))),
+    Rule("x - arctan", lambda x: (x - arctan(x), xmarctan(x))),
+    Rule("arctan - x", lambda x: (arctan(x) - x, -xmarctan(x))),
+    Rule("expm1 - x", lambda x: (expm1(x) - x, expm1mx(x))),
+    Rule("x - expm1", lambda x: (x - expm1(x), -expm1mx(x))),
+    Rule("x - log1p", lambda x: (x - log1p(x), xmlog1p(x))),
+    Rule("log1p - x", lambda x: (log1p(x) - x, -xmlog1p(x))),
+    Rule("x - log", lambda x: (x - 1 - log(x), xm1mlog(x))),
+    Rule("1 - x + log", lambda x: (1 - x + log(x), -xm1mlog(x))),
+    Rule("1 - 1/x - log", lambda x: (1 - 1 / x - log(x), -xm1mlog(1 / x))),
+    Rule("log + 1/x - 1", lambda x: (log(x) + 1 / x - 1, xm1mlog(1 / x))),
+    Rule("(1 + x) log1p - x", lambda x: ((1 + x) * log1p(x) - x, xlog1pmx(x))),
+    Rule("x - (1 + x) log1p", lambda x: (x - (1 + x) * log1p(x), -xlog1pmx(x))),
+    Rule("x log x - x + 1", lambda x: (x * log(x) - x + 1, xlogxmx(x))),
+    Rule("x - 1 - x log x", lambda x: (x - 1 - x * log(x), -xlogxmx(x))),
+    Rule("log1p - x/(1 + x)", lambda x: (log1p(x) - x / (1 + x), xlog1pmx(x) / (1 + x))),
+    Rule("x/(1 + x) - log1p", lambda x: (x / (1 + x) - log1p(x), -xlog1pmx(x) / (1 + x))),
+    Rule("next entropy", lambda x: ((1 + x) * log1p(x) - x * log(x), log1p(x) + x * log1p_ratio(1, x))),
+    Rule("entropy before", lambda x: (x * log(x) - (1 + x) * log1p(x), -log1p(x) - x * log1p_ratio(1, x))),
+    Rule("sin - x cos", lambda x: (sin(x) - x * cos(x), sinmxcos(x))),
+    Rule("x cos - sin", lambda x: (x * cos(x) - sin(x), -sinmxcos(x))),
+    Rule("x cosh - sinh", lambda x: (x * cosh(x) - sinh(x), xcoshmsinh(x))),
+    Rule("sinh - x cosh", lambda x: (sinh(x) - x * cosh(x), -xcoshmsinh(x))),
+    Rule(
+        "1/x - 1/tan",
+        lambda x: (1 / x - 1 / tan(x), near(x, x * sinmxcosxxx(x) / sinxx(x), sinmxcos(x) / (x * sin(x)))),
+    ),
+    Rule(
+        "1/tan - 1/x",
+        lambda x: (1 / tan(x) - 1 / x, -near(x, x * sinmxcosxxx(x) / sinxx(x), sinmxcos(x) / (x * sin(x)))),
+    ),
+    Rule("1/tanh - 1/x", lambda x: (1 / tanh(x) - 1 / x, near(x, x * xcoshmsinhxxx(x) / sinhxx(x), langevin(x)))),
+    Rule("1/x - 1/tanh", lambda x: (1 / x - 1 / tanh(x), -near(x, x * xcoshmsinhxxx(x) / sinhxx(x), langevin(x)))),
+    Rule("1/x - 1/sin", lambda x: (1 / x - 1 / sin(x), -near(x, x * xmsinxxx(x) / sinxx(x), xmsin(x) / (x * sin(x))))),
+    Rule("1/sin - 1/x", lambda x: (1 / sin(x) - 1 / x, near(x, x * xmsinxxx(x) / sinxx(x), xmsin(x) / (x * sin(x))))),
+    Rule(
+        "1/sin**2 - 1/x**2",
+        lambda x: (
+            1 / sin(x) ** 2 - 1 / x**2,
+            near(x, xmsinxxx(x) * (1 + sinxx(x)) / sinxx(x) ** 2, xmsin(x) * (x + sin(x)) / (x**2 * sin(x) ** 2)),
+        ),
+    ),
+    Rule("1/expm1 - 1/x", lambda x: (1 / expm1(x) - 1 / x, -near(x, expm1mxxx(x) / expm1xx(x), planck(x)))),
+    Rule("1/x - 1/expm1", lambda x: (1 / x - 1 / expm1(x), near(x, expm1mxxx(x) / expm1xx(x), planck(x)))),
+    Rule(
+        "xmsin/tanmx",
+        lambda x: (
+            xmsin(x) / tanmx(x),
+            near(x, xmsinxxx(x) * cos(x) / sinmxcosxxx(x), xmsin(x) * cos(x) / sinmxcos(x)),
+        ),
+    ),
+    Rule(
+        "log sinxx",
+        lambda x: (log(sinxx(x)), near(x, log1p(-(x**2) * xmsinxxx(x)), log1p(-xmsin(x) / x))),
+        why="sin(x)/x is near 1",
+    ),
+    Rule(
+        "log sinhxx",
+        lambda x: (
+            log(sinhxx(x)),
+            near(x, log1p(x**2 * sinhmxxx(x)), absolute(x) + log1mexp(-2 * absolute(x)) - log(2 * absolute(x))),
+        ),
+    ),
+    Rule("cos - 1 + x**2/2", lambda x: (cos(x) - 1 + x**2 / 2, cosm1pxx(x))),
+    Rule("1 - cos - x**2/2", lambda x: (1 - cos(x) - x**2 / 2, -cosm1pxx(x))),
+    Rule("versine and x**2/2", lambda x: (x**2 / 2 - 2 * sin(x / 2) ** 2, cosm1pxx(x))),
+]
+
+
+def near(x: Expr, close: Expr, away: Expr) -> Expr:
+    """`close` for |x| < 1 and `away` elsewhere; the two are the same function."""
+    result: Expr = function("where")(absolute(x) < 1, close, away)
+    return result
+
+
+def langevin(x: Expr) -> Expr:
+    """``1/tanh(x) - 1/x`` away from 0, not as it is written."""
+    return (x - tanh(x)) / (x * tanh(x))
+
+
+def planck(x: Expr) -> Expr:
+    """``1/x - 1/expm1(x)`` away from 0, not as it is written."""
+    return (1 - x / expm1(x)) / x
+
+
+FAMILIES: dict[str, tuple[int, str]] = {
+    "sin": (1, "sinxx"),
+    "sinh": (1, "sinhxx"),
+    "expm1": (1, "expm1xx"),
+    "log1p": (1, "log1pxx"),
+    "xmsin": (3, "xmsinxxx"),
+    "xmlog1p": (2, "xmlog1pxx"),
+    "expm1mx": (2, "expm1mxxx"),
+    "sinhmx": (3, "sinhmxxx"),
+    "sinmxcos": (3, "sinmxcosxxx"),
+    "xcoshmsinh": (3, "xcoshmsinhxxx"),
+}
+"""A function f that vanishes at 0 like a power of x: that power, and the function f(x)/x**power."""
+HALVES = {"sin": "tan", "sinh": "tanh"}
+
+
+def install(rules: RuleSet) -> None:
+    """Adds the rules of this file."""
+    rules.add(DEFECTS)
+    rules.procedure("half angle", "div", near=HALVES)(half_angle)
+    rules.procedure("tangent", "div", near=("tan",))(tangent)
+    rules.procedure("removable singularity", "div", near=FAMILIES)(removable)
+
+
+Rebuild = Callable[[Node], Node]
+
+
+def removable(x: Node, rebuild: Rebuild) -> Node | None:
+    """``f(u)**k / v**k`` with u a multiple of v, for a function f that vanishes where u does; also upside down."""
+    dtype, (p, above), (q, below) = x.type.dtype, factors(x.inputs[0]), factors(x.inputs[1])
+    for upper, lower, sign in ((above, below, 1), (below, above, -1)):
+        for g, k in upper.items():
+            if g.op.name not in FAMILIES or k.denominator != 1:
+                continue
+            degree, family = FAMILIES[g.op.name]
+            c, v = split(g.inputs[0])
+            wanted = {} if v is None or v.op.name == "div" else factors(v)[1]
+            if not wanted or any(lower.get(w, 0) < degree * k * j for w, j in wanted.items()):
+                continue
+            upper = {w: j for w, j in upper.items() if w is not g}
+            lower = {w: j - degree * k * wanted.get(w, 0) for w, j in lower.items()}
+            ratio = Expr(node(lookup(family), g.inputs, (0,))) ** (int(k) * sign)
+            above, below = (upper, lower) if sign == 1 else (lower, upper)
+            number = p * c ** (degree * int(k) * sign)
+            return fitting(x, product(number, above, dtype) * ratio / product(q, below, dtype))
+    return None
+
+
+def tangent(x: Node, rebuild: Rebuild) -> Node | None:
+    """``tan(u)/v`` with u a multiple of v: as sin(u)/v/cos(u), whose quotient is of a family."""
+    (p, above), (q, below) = factors(x.inputs[0]), factors(x.inputs[1])
+    for upper, lower in ((above, below), (below, above)):
+        for g, k in list(upper.items()):
+            v = split(g.inputs[0])[1] if g.op.name == "tan" else None
+            if v is not None and k == 1 and lower.get(v, 0) >= 1:
+                del upper[g]
+                sine, cosine = (node(lookup(name), g.inputs) for name in ("sin", "cos"))
+                upper[sine] = upper.get(sine, 0) + k
+                lower[cosine] = lower.get(cosine, 0) + k
+                return fitting(x, product(p, above, x.type.dtype) / product(q, below, x.type.dtype))
+    return None
+
+
+def half_angle(x: Node, rebuild: Rebuild) -> Node | None:
+    """``sin(u/2)**2/sin(u)`` is ``tan(u/2)/2``, which has no singularity at 0; sinh alike."""
+    (p, above), (q, below) = factors(x.inputs[0]), factors(x.inputs[1])
+    for g, k in above.items():
+        if g.op.name not in HALVES or k < 2:
+            continue
+        double = node(g.op, (canonical(2.0 * Expr(g.inputs[0])),))
+        if below.get(double, 0) >= 1:
+            above[g] -= 2
+            below[double] -= 1
+            ratio = function(HALVES[g.op.name])(Expr(g.inputs[0])) / 2
+            return fitting(x, product(p, above, x.type.dtype) * ratio / product(q, below, x.type.dtype))
+    return None
+
+
+def fitting(x: Node, result: Expr) -> Node | None:
+    """The canonical form of `result` if it is of the type of `x`."""
+    return canonical(result) if result.type == x.type else None
