@@ -6,10 +6,10 @@ Every function of the operation table is here by its name: ``sg.exp``, ``sg.norm
 from typing import Any
 
 from . import _checkout as _checkout
-from . import batching as _batching
-from . import control as _control
-from . import implicit as _implicit
-from . import ops as _ops
+from . import batching as batching
+from . import control as control
+from . import implicit as implicit
+from . import ops as ops
 from .api import compile
 from .build import matrix, scalar, tensor, vector
 from .custom import operation
@@ -35,8 +35,9 @@ from .tracing import from_function
 __version__ = "0.1.0"
 
 __all__ = [
-    "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "ParseError", "ShapeError",
-    "SymgradError", "compile", "from_function", "from_sympy", "jit", "matrix", "operation", "parse", "same", "scalar", "tensor", "vector",
+    "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "ParseError",
+    "ShapeError", "SymgradError", "compile", "from_function", "from_sympy", "jit", "matrix", "operation", "parse",
+    "same", "scalar", "tensor", "vector",
 ]  # fmt: skip
 
 

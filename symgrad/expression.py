@@ -361,7 +361,7 @@ _OPERANDS = (Expr, int, float, np.ndarray, np.generic, list, complex)
 def _binary(name: str) -> Callable[[Expr, Any], Expr]:
     def operator(self: Expr, other: Any) -> Any:
         if not isinstance(other, _OPERANDS):
-            return NotImplemented  # type: ignore[no-any-return]
+            return NotImplemented
         result: Expr = FUNCTIONS[name](self, other)
         return result
 
