@@ -76,6 +76,7 @@ LAYERS = [
     "symgrad.specialise",
     "symgrad.planning",
     "symgrad.lowering",
+    "symgrad.show.c_source",
     "symgrad.costing",
     "symgrad.flattening",
     "symgrad.conditions",
