@@ -28,6 +28,7 @@ from .products import einsum_of_product, multiply_into_einsum, reduce_einsum
 from .terms import ONE, as_ratio, constant_node, number_of, split
 
 SMALL = 8
+LARGE = 2000
 Step = Callable[[Node, tuple[Node, ...], Sequence[bool]], Node]
 STEPS: dict[str, Step] = {}
 
@@ -45,21 +46,29 @@ def step(*names: str) -> Callable[[Step], Step]:
 
 
 def canonicalise(roots: Sequence[Node], *, stable: bool = True) -> list[Node]:
-    """The canonical forms of `roots`; with `stable`, accuracy-preserving rewrites are applied too.  Idempotent."""
+    """The canonical forms of `roots`; with `stable`, accuracy-preserving rewrites are applied too.  Idempotent.
+
+    In graphs of more than LARGE nodes the rewrites that compare distant parts of a formula are left out: time stays near
+    linear there, and what such graphs hold was not typed by a person."""
+    from .settling import SETTLED
     from .stable import stabilise
 
     order = postorder(roots)
+    quick = len(order) > LARGE
     counts = consumer_counts(order)
     links = upper_links(order, counts, roots)
     new: dict[Node, Node] = {}
     for x in order:
         if x in links:
             continue
+        if stable and x in SETTLED:
+            new[x] = x
+            continue
         if any(i in links for i in x.inputs):
             result = _chain(x, [(new[i], counts[i] == 1, sign) for i, sign in operands(x, links)])
         else:
             result = canonical_node(x, tuple(new[i] for i in x.inputs), [counts[i] == 1 for i in x.inputs])
-        new[x] = stabilise(result, rebuild) if stable else result
+        new[x] = stabilise(result, rebuild, quick) if stable else result
     return [new[root] for root in roots]
 
 

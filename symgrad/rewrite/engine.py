@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ..graph import Node
-from .pattern import Rule
+from .pattern import Rule, reachable
 
 FUEL = 50
 Assumed = list[tuple[str, Node]]
@@ -16,6 +17,18 @@ Procedure = Callable[[Node, Rebuild], Found]
 Trace = Callable[[str, Node, Node, Assumed], None]
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What is tried at a node: where `near` operations are named, only if one of them is in reach of the node, and only if
+    all that it `needs` are."""
+
+    name: str
+    apply: Procedure
+    needs: frozenset[str] = frozenset()
+    near: frozenset[str] = frozenset()
+    slow: bool = False
+
+
 class RuleSet:
     """Rules and procedures (for what a pattern cannot say: axes, einsum labels) indexed by the operation at their
     root."""
@@ -23,50 +36,61 @@ class RuleSet:
     def __init__(self, name: str) -> None:
         self.name = name
         self.rules: list[Rule] = []
-        self.procedures: dict[str, list[tuple[str, Procedure]]] = {}
-        self._index: dict[str, list[tuple[str, Procedure]]] | None = None
+        self.procedures: dict[str, list[Entry]] = {}
+        self._index: dict[str, list[Entry]] | None = None
 
     def add(self, rules: Sequence[Rule]) -> None:
         """Appends pattern rules; earlier rules are tried first."""
         self.rules += rules
         self._index = None
 
-    def procedure(self, name: str, *roots: str) -> Callable[[Procedure], Procedure]:
-        """Registers a function from a node and `rebuild` to a replacement or None, tried at nodes of the operations
-        `roots`."""
+    def procedure(
+        self, name: str, *roots: str, near: Iterable[str] = (), slow: bool = False
+    ) -> Callable[[Procedure], Procedure]:
+        """Registers a function from a node and `rebuild` to a replacement or None, tried at nodes of the operations `roots`.
+
+        With `near` it is tried only where one of these operations is in reach; a `slow` one only in formulas of moderate
+        size."""
 
         def register(f: Procedure) -> Procedure:
             for root in roots:
-                self.procedures.setdefault(root, []).append((name, f))
+                self.procedures.setdefault(root, []).append(Entry(name, f, near=frozenset(near), slow=slow))
             self._index = None
             return f
 
         return register
 
-    def index(self) -> dict[str, list[tuple[str, Procedure]]]:
+    def index(self) -> dict[str, list[Entry]]:
         """What is tried at a node, by its operation: procedures, then rules."""
         if self._index is None:
             index = {root: list(found) for root, found in self.procedures.items()}
             for rule in self.rules:
-                index.setdefault(rule.made()[0].op.name, []).append((rule.name, rule.apply))
+                root, needs = rule.signature()
+                index.setdefault(root, []).append(Entry(rule.name, rule.apply, needs))
             self._index = index
         return self._index
 
-    def steps(self, x: Node, rebuild: Rebuild) -> Iterator[tuple[str, Node, Assumed]]:
+    def steps(self, x: Node, rebuild: Rebuild, quick: bool = False) -> Iterator[tuple[str, Node, Assumed]]:
         """What each rule makes of `x`, with the rule's name and what it assumes, in the order of the rules."""
-        for name, f in self.index().get(x.op.name, ()):
-            found = f(x, rebuild)
+        entries = self.index().get(x.op.name)
+        if entries is None:
+            return
+        reach = reachable(x)
+        for e in entries:
+            if not e.needs <= reach or (e.near and e.near.isdisjoint(reach)) or (quick and e.slow):
+                continue
+            found = e.apply(x, rebuild)
             if found is not None:
                 result, assumed = found if isinstance(found, tuple) else (found, [])
                 if result is not x:
-                    yield name, result, assumed
+                    yield e.name, result, assumed
 
-    def normalise(self, x: Node, rebuild: Rebuild, trace: Trace | None = None) -> Node:
+    def normalise(self, x: Node, rebuild: Rebuild, trace: Trace | None = None, *, quick: bool = False) -> Node:
         """`x` rewritten at its root until nothing fires.  Raises RuntimeError with the last rules when fuel runs
         out."""
         fired: list[str] = []
         for _ in range(FUEL):
-            found = next(self.steps(x, rebuild), None)
+            found = next(self.steps(x, rebuild, quick), None)
             if found is None:
                 return x
             fired.append(found[0])

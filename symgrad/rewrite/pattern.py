@@ -39,7 +39,6 @@ class Rule:
     exact: bool = True
     assumes: tuple[str, str] | None = None
     """What is assumed of which wildcard: ("positive", "x")."""
-    _heads: list[frozenset[str]] = field(default_factory=list, repr=False, compare=False)
     _made: list[tuple[Node, Node, dict[str, Node]]] = field(default_factory=list, repr=False, compare=False)
 
     def made(self) -> tuple[Node, Node, dict[str, Node]]:
@@ -53,26 +52,20 @@ class Rule:
             self._made.append((pair[0], pair[1], {n: w.node for n, w in wild.items()}))
         return self._made[0]
 
-    def heads(self) -> frozenset[str]:
-        """Operations that must occur among the operands of a sum or product for the rule to match."""
-        if not self._heads:
-            left, _, wild = self.made()
-            functions = [p for p in left.inputs if p not in set(wild.values()) and p.op.name not in (*AC, "constant")]
-            inside = [
-                q
-                for p in left.inputs
-                if p.op.name == "mul"
-                for q in p.inputs
-                if q.op.name not in (*AC, "constant", "symbol")
-            ]
-            self._heads.append(frozenset(p.op.name for p in functions + inside))
-        return self._heads[0]
+    def signature(self) -> tuple[str, frozenset[str]]:
+        """The operation at the root of the left side, and those that must be in reach of a node for it to match."""
+        left, _, wild = self.made()
+        free = set(wild.values())
+        needs: set[str] = set()
+        for p in left.inputs:
+            if p not in free and not _is_negation(p, free):
+                needs.add(p.op.name)
+                needs |= {q.op.name for q in p.inputs if q not in free and not _is_negation(q, free)}
+        return left.op.name, frozenset(needs - {"constant", "symbol"})
 
     def apply(self, x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
         """The right side for the first way in which `x` matches the left side, with what it assumes; or None."""
         left, right, wild = self.made()
-        if left.op.name in AC and not self.heads() <= heads_of(x):
-            return None
         names = {w: n for n, w in wild.items()}
         for bound, rest in match_root(left, x, set(names)):
             arguments = {names[w]: Expr(value) for w, value in bound.items()}
@@ -86,11 +79,15 @@ class Rule:
         return None
 
 
-def heads_of(x: Node) -> set[str]:
-    """The operations of the operands of `x`, and of the factors of operands that are products."""
-    found = {i.op.name for i in x.inputs}
-    if "mul" in found:
-        found |= {f.op.name for i in x.inputs if i.op.name == "mul" for f in i.inputs}
+def reachable(x: Node) -> set[str]:
+    """The operations of the inputs of `x` and of theirs, looking through powers and roots."""
+    found = set()
+    for i in x.inputs:
+        found.add(i.op.name)
+        for j in i.inputs:
+            found.add(j.op.name)
+            if j.op.name in ("pow", "sqrt"):
+                found.add(j.inputs[0].op.name)
     return found
 
 

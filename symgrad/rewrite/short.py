@@ -61,13 +61,14 @@ SHORT.add([
 ])  # fmt: skip
 
 
-@SHORT.procedure("zero times", "mul")
+@SHORT.procedure("zero times", "mul", "div")
 def _zero(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
-    if number_of(x.inputs[0]) != 0:
+    c, base = split(x)
+    if c != 0 or base is None:
         return None
     from .canonical import build_sum
 
-    return build_sum([], x.type), [("finite", f) for f in x.inputs[1:]]
+    return build_sum([], x.type), [("finite", f) for f in (base.inputs if base.op.name == "mul" else (base,))]
 
 
 @SHORT.procedure("cancel", "div")

@@ -13,8 +13,18 @@ from typing import Any
 
 from ..expression import FUNCTIONS, Expr
 from ..graph import Node, lookup, node
+from . import (
+    stable_angles,
+    stable_conditions,
+    stable_differences,
+    stable_exponentials,
+    stable_logarithms,
+    stable_removable,
+    stable_sums,
+)
 from .engine import RuleSet
 from .pattern import Rule
+from .settling import SETTLED, canonical, settle
 from .terms import ONE, split
 
 STABLE = RuleSet("stable")
@@ -64,34 +74,6 @@ STABLE.add([
 ])  # fmt: skip
 
 
-@STABLE.procedure("sigmoid of a quotient", "div")
-def _sigmoid(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
-    """``a/(1 + exp(x))**k`` is ``a*sigmoid(-x)**k``; ``1 + exp(x)`` is looked for among the factors below the line."""
-    numerator, denominator = x.inputs
-    factors = denominator.inputs if denominator.op.name == "mul" else (denominator,)
-    for f in factors:
-        base, k = (f.inputs[0], f.inputs[1]) if f.op.name == "pow" else (f, None)
-        argument = _one_plus_exp(base)
-        if argument is None:
-            continue
-        s = rebuild(node(lookup("sigmoid"), (rebuild(node(lookup("neg"), (argument,))),)))
-        s = s if k is None else rebuild(node(lookup("pow"), (s, k)))
-        above = rebuild(node(lookup("mul"), (numerator, s)))
-        above = STABLE.normalise(above, rebuild)
-        rest = tuple(g for g in factors if g is not f)
-        return above if not rest else rebuild(node(lookup("div"), (above, rebuild(node(lookup("mul"), rest)) if len(rest) > 1 else rest[0])))
-    return None
-
-
-def _one_plus_exp(x: Node) -> Node | None:
-    if x.op.name != "add" or len(x.inputs) != 2:
-        return None
-    terms = [split(t) for t in x.inputs]
-    one = [t for t in terms if t == (ONE, None)]
-    exps = [b for c, b in terms if b is not None and c == ONE and b.op.name == "exp"]
-    return exps[0].inputs[0] if one and exps else None
-
-
 @STABLE.procedure("logsumexp", "log")
 def _logsumexp(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
     """``log(sum(exp(x)))`` over whole axes; scalar factors come out as logarithms."""
@@ -115,7 +97,7 @@ def _logsumexp(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
         result = result + float(FUNCTIONS_LOG(c))
     if divisor is not None:
         result = result - FUNCTIONS["log"](Expr(divisor))
-    return _canonical(result)
+    return canonical(result)
 
 
 def FUNCTIONS_LOG(c: Fraction) -> float:
@@ -129,11 +111,13 @@ def _exponent(x: Node) -> Node | None:
     """The x of ``exp(x)``, and of ``exp(x)`` masked or selected against zero, with -inf where it is zero."""
     if x.op.name == "exp":
         return x.inputs[0]
+    if x.op.name == "sigmoid":
+        return canonical(-FUNCTIONS["softplus"](-Expr(x.inputs[0])))
     if x.op.name == "where" and x.inputs[1].op.name == "exp" and split(x.inputs[2]) == (Fraction(0), None):
         c, a = Expr(x.inputs[0]), Expr(x.inputs[1].inputs[0])
-        return _canonical(FUNCTIONS["where"](c, a, -float("inf")))
+        return canonical(FUNCTIONS["where"](c, a, -float("inf")))
     if x.op.name == "mask" and x.inputs[1].op.name == "exp":
-        return _canonical(FUNCTIONS["where"](Expr(x.inputs[0]), Expr(x.inputs[1].inputs[0]), -float("inf")))
+        return canonical(FUNCTIONS["where"](Expr(x.inputs[0]), Expr(x.inputs[1].inputs[0]), -float("inf")))
     return None
 
 
@@ -171,7 +155,7 @@ def _log_softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
 
     z, axes = Expr(s.inputs[0]), s.params[0]
     total = Expr(node(lookup("logsumexp"), s.inputs, s.params))
-    return _canonical(z - restore(total, z, axes))  # type: ignore[arg-type]
+    return canonical(z - restore(total, z, axes))  # type: ignore[arg-type]
 
 
 @STABLE.procedure("norm", "sqrt")
@@ -198,15 +182,24 @@ def _norm_squared(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
         return None
     from ..ops.contraction import sum_
 
-    return _canonical(sum_(Expr(base.inputs[0]) ** 2, base.params[0]))
+    return canonical(sum_(Expr(base.inputs[0]) ** 2, base.params[0]))
 
 
-def _canonical(x: Expr) -> Node:
-    from .canonical import canonicalise
+stable_conditions.install(STABLE)
+stable_exponentials.install(STABLE)
+stable_logarithms.install(STABLE)
+stable_angles.install(STABLE)
+stable_sums.install(STABLE)
+stable_removable.install(STABLE)
+stable_differences.install(STABLE)
 
-    return canonicalise([x.node])[0]
 
-
-def stabilise(x: Node, rebuild: Callable[[Node], Node]) -> Node:
-    """`x` in its stable form; its inputs are canonical and stable already."""
-    return STABLE.normalise(x, rebuild)
+def stabilise(x: Node, rebuild: Callable[[Node], Node], quick: bool = False) -> Node:
+    """`x` in its stable form; its inputs are canonical and stable already.  `quick` leaves out what looks far into a
+    formula, and remembers nothing, so that no result depends on what was canonicalised before."""
+    result = STABLE.normalise(x, rebuild, quick=quick)
+    if result is not x:
+        result = settle(result)
+    if not quick:
+        SETTLED.add(result)
+    return result

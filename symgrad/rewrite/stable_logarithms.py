@@ -98,6 +98,8 @@ def _scaled(x: Node, number: Fraction, g: Node, k: Fraction) -> Node | None:
 
 def ln(c: Fraction, dtype: str) -> Expr:
     """The logarithm of a positive number, as that of a number above 1."""
+    if c == 1:
+        return Expr(constant_node(0, dtype))
     result: Expr = log(Expr(constant_node(c, dtype))) if c >= 1 else -log(Expr(constant_node(1 / c, dtype)))
     return result
 

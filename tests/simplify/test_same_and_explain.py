@@ -19,7 +19,7 @@ def test_proved(a: str, b: str) -> None:
 
 
 def test_proof_names_its_assumption() -> None:
-    assert sg.same("x/x", "1").assumptions == ("x is not zero",)
+    assert "x is not zero" in sg.same("a*x/x", "a").assumptions
 
 
 def test_text_takes_shapes_from_the_gradient() -> None:
