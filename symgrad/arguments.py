@@ -266,7 +266,7 @@ def is_ready(value: Any, dtype: np.dtype[Any]) -> bool:
 def _numbers(value: Any, type_: ArrayType, label: str) -> Array:
     if isinstance(value, Expr):
         raise ArgumentError(f"{label}: expected {type_}, got a formula ({value.type}); use replace to put formulas in")
-    if isinstance(value, np.ma.MaskedArray):
+    if hasattr(value, "filled"):  # asking NumPy for its class would load numpy.ma, which takes as long as compiling
         raise ArgumentError(f"{label}: expected {type_}, got a masked array; fill it with .filled(...)")
     if hasattr(value, "tocsr"):
         raise ArgumentError(f"{label}: expected {type_}, got a sparse array; use .toarray()")

@@ -8,7 +8,8 @@ everything.  Beyond LIMIT single lanes are reduced with 192 bits of 2/pi (Payne 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from .vecmath_builder import Builder, Value
 from .vecmath_coefficients import COS, HALF_PI, SIN, TWO_OVER_PI, TWO_OVER_PI_BITS
@@ -133,13 +134,16 @@ def reduce_huge(b: Builder, x: Value) -> Reduced:
 def load_window(b: Builder, start: Value) -> Value:
     """192 bits of the table of 2/pi from bit `start` on."""
     word = start >> 6
-    window = b.constant(0, "i256")
+    parts = []
     for k in range(4):
         index = word + k
         address = b.emit("ptr", f"getelementptr [21 x i64], ptr {TABLE}, i64 0, i64 {index.text}")
-        part = b.emit("i64", f"load i64, ptr {address.text}")
-        window = (window << 64) | part.convert("zext", "i256")
-    return ((window << (start & 63).convert("zext", "i256")) >> 64).convert("trunc", "i192")
+        parts.append(b.emit("i64", f"load i64, ptr {address.text}"))
+    window = b.constant(0, "i192")
+    for high, low in pairwise(parts):
+        shifted = b.emit("i64", f"call i64 @llvm.fshl.i64(i64 {high.text}, i64 {low.text}, i64 {start.text})")
+        window = (window << 64) | shifted.convert("zext", "i192")
+    return window
 
 
 def finite(b: Builder, x: Value) -> Value:
@@ -151,14 +155,11 @@ def slow(b: Builder, x: Value, result: Value) -> Value:
     return b.select(b.abs(x) <= 1.7976931348623157e308, result, x - x)
 
 
-@slow_path("sin.huge", wide=True)
-def sin_huge(b: Builder, x: Value) -> Value:
-    return slow(b, x, sin_from(b, reduce_huge(b, finite(b, x))))
-
-
-@slow_path("cos.huge", wide=True)
-def cos_huge(b: Builder, x: Value) -> Value:
-    return slow(b, x, cos_from(b, reduce_huge(b, finite(b, x))))
+@slow_path("sin.huge", arity=2, wide=True)
+def sin_huge(b: Builder, x: Value, turns: Value) -> Value:
+    """sin(x + turns pi/2) for turns 0 and 1: a sine and a cosine share this long code."""
+    at = reduce_huge(b, finite(b, x))
+    return slow(b, x, sin_from(b, replace(at, quadrant=at.quadrant + turns.convert("fptosi", "i64"))))
 
 
 @slow_path("tan.huge", wide=True)
@@ -177,12 +178,12 @@ def keeping_zero(b: Builder, x: Value, result: Value) -> Value:
 
 @function("sin")
 def sin(b: Builder, x: Value) -> Value:
-    return b.redo_lanes(huge(b, x), keeping_zero(b, x, sin_from(b, reduce(b, x))), "sin.huge", x)
+    return b.redo_lanes(huge(b, x), keeping_zero(b, x, sin_from(b, reduce(b, x))), "sin.huge", x, b.constant(0.0))
 
 
 @function("cos")
 def cos(b: Builder, x: Value) -> Value:
-    return b.redo_lanes(huge(b, x), cos_from(b, reduce(b, x)), "cos.huge", x)
+    return b.redo_lanes(huge(b, x), cos_from(b, reduce(b, x)), "sin.huge", x, b.constant(1.0))
 
 
 @function("tan")
