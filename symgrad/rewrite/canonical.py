@@ -141,11 +141,16 @@ def thin(x: Node) -> Node:
 def build_sum(terms: Sequence[tuple[Fraction, Node | None]], type_: ArrayType) -> Node:
     """The canonical sum of coefficients times nodes (None: the number itself) of the given type."""
     collected: dict[Node | None, Fraction] = {}
+    zeros: dict[Node, None] = {}
     for c, base in terms:
         collected[base] = collected[base] + c if base in collected else c
+        if c == 0 and base is not None:
+            zeros[base] = None
     constant = collected.pop(None, Fraction(0))
+    # x + 0*x is not x where x is infinite.
+    lost = [scaled(Fraction(0), base) for base in zeros if collected[base] != 0]
     collected = _merge_masks(collected)
-    parts = [scaled(c, base) for base, c in collected.items()]
+    parts = [*(scaled(c, base) for base, c in collected.items()), *lost]
     if constant or not parts:
         parts.append(constant_node(constant, type_.dtype))
     if len(parts) > 1:
