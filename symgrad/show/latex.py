@@ -25,6 +25,9 @@ SIGNS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne"
          "//": r"\operatorname{div}", "%": r"\bmod"}  # fmt: skip
 
 
+LONGEST_IN_A_NOTEBOOK = 20_000
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """What `latex` may be asked to do differently.
@@ -63,6 +66,12 @@ def latex(value: Expr | Node | Sequence[Expr | Node], style: Style | None = None
         body = r"\begin{aligned}" + r" \\ ".join(f"&{t}" for t in written.roots) + r"\end{aligned}"
     tail = r",\; ".join(f"{name} = {text}" for name, text in written.shared)
     return rf"{body} \quad\text{{where}}\quad {tail}" if tail else body
+
+
+def notebook_latex(value: Expr | Node | Sequence[Expr | Node]) -> str | None:
+    """What a notebook renders of a formula; None for one so long that its text is the better picture."""
+    shown = latex(value)
+    return f"$\\displaystyle {shown}$" if len(shown) <= LONGEST_IN_A_NOTEBOOK else None
 
 
 class _Latex:

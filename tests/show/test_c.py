@@ -30,7 +30,7 @@ def library(source: str, folder: Path) -> ctypes.CDLL:
     assert COMPILER is not None
     file, target = folder / "formulas.c", folder / "formulas.so"
     file.write_text(source, encoding="utf-8")
-    flags = ["-std=c99", "-O1", "-Wall", "-Werror", "-Wno-unused", "-Wno-maybe-uninitialized", "-shared", "-fPIC"]
+    flags = ["-std=c99", "-O0", "-Wall", "-Werror", "-Wno-unused", "-Wno-maybe-uninitialized", "-shared", "-fPIC"]
     command = [COMPILER, *flags, str(file), "-lm", "-o", str(target)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[:3000] + source[:3000]
