@@ -37,6 +37,16 @@ def settle(root: Node) -> Node:
     return new.get(root, root)
 
 
+def with_settled_inputs(x: Node) -> Node:
+    """`x` on the stable forms of those inputs that its canonical form made anew, as the sum inside merged masks."""
+    from .canonical import canonical_node
+
+    if all(i in SETTLED or not i.inputs for i in x.inputs):
+        return x
+    inputs = tuple(settle(i) for i in x.inputs)
+    return x if inputs == x.inputs else canonical_node(x, inputs, [True] * len(inputs))
+
+
 def _unsettled(root: Node) -> list[Node]:
     order: list[Node] = []
     seen = {root}

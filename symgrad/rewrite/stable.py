@@ -24,7 +24,7 @@ from . import (
 )
 from .engine import RuleSet
 from .pattern import Rule
-from .settling import SETTLED, canonical, settle
+from .settling import SETTLED, canonical, settle, with_settled_inputs
 from .terms import ONE, split
 
 STABLE = RuleSet("stable")
@@ -197,7 +197,7 @@ stable_differences.install(STABLE)
 def stabilise(x: Node, rebuild: Callable[[Node], Node], quick: bool = False) -> Node:
     """`x` in its stable form; its inputs are canonical and stable already.  `quick` leaves out what looks far into a
     formula, and remembers nothing, so that no result depends on what was canonicalised before."""
-    result = STABLE.normalise(x, rebuild, quick=quick)
+    result = STABLE.normalise(x if quick else with_settled_inputs(x), rebuild, quick=quick)
     if result is not x:
         result = settle(result)
     if not quick:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 
-from ..expression import constant, constant_value
+from ..expression import Expr, apply, constant, constant_value
 from ..graph import Node
 from .engine import RuleSet
-from .terms import constant_node, number_of
+from .settling import fitting
+from .terms import constant_node, number_of, split
 
 COMPARISONS = {
     "less": operator.lt,
@@ -28,6 +30,7 @@ def install(rules: RuleSet) -> None:
     rules.procedure("comparison of numbers", *COMPARISONS)(compare)
     rules.procedure("logic of constants", "logical_and", "logical_or", "logical_not")(logic)
     rules.procedure("mask of a constant", "mask")(mask)
+    rules.procedure("mask outwards", "mul", "div")(mask_outwards)
 
 
 def _truth(x: Node) -> bool | None:
@@ -64,3 +67,33 @@ def logic(x: Node, rebuild: Rebuild) -> Node | None:
 def mask(x: Node, rebuild: Rebuild) -> Node | None:
     """A scalar that is never selected."""
     return constant_node(0, x.type.dtype) if _truth(x.inputs[0]) is False and not x.type.shape else None
+
+
+def mask_outwards(x: Node, rebuild: Rebuild) -> Node | None:
+    """``mask(c, v)*p/q`` is ``mask(c, v*p/q)``: where nothing flows, nothing multiplies, so that ``0*inf`` does not occur."""
+    above, below = (x.inputs[0], x.inputs[1]) if x.op.name == "div" else (x, None)
+    parts = above.inputs if above.op.name == "mul" else (above,)
+    masked = next((p for p in parts if p.type == x.type and all(_is_masked(t) for t in _terms(p))), None)
+    if masked is None or len(parts) == 2 and below is None and number_of(parts[0]) is not None:
+        return None
+    factor = reduce(lambda a, b: a * b, [Expr(p) for p in parts if p is not masked], Expr(constant_node(1, x.type.dtype)))
+    if below is not None:
+        factor = factor / Expr(below)
+    total: Expr | None = None
+    for t in _terms(masked):
+        c, base = split(t)
+        assert base is not None
+        condition, value = map(Expr, base.inputs)
+        term = apply("mask", [condition, Expr(constant_node(c, x.type.dtype)) * value * factor])
+        total = term if total is None else total + term
+    assert total is not None
+    return fitting(x, total)
+
+
+def _terms(p: Node) -> tuple[Node, ...]:
+    return p.inputs if p.op.name == "add" else (p,)
+
+
+def _is_masked(t: Node) -> bool:
+    base = split(t)[1]
+    return base is not None and base.op.name == "mask"

@@ -137,8 +137,9 @@ def variance(x: Node, rebuild: Rebuild) -> Node | None:
             d, square = split(s)
             if s is t or square is None or square.op.name != "pow" or number_of(square.inputs[1]) != 2:
                 continue
-            total, _ = _sum_of(square.inputs[0])
-            if total is not y or d * n != -c or size is not None:
+            e, mean = split(square.inputs[0])
+            total, _ = _sum_of(square.inputs[0] if mean is None else mean)
+            if total is not y or d * e**2 * n != -c or size is not None:
                 continue
             deviation = Expr(y) - FUNCTIONS["sum"](Expr(y)) / float(n)
             return _with(x, Expr(constant_node(c, x.type.dtype)) * FUNCTIONS["sum"](deviation**2), (t, s))
