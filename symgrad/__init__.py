@@ -1,6 +1,7 @@
 """symgrad: derivatives as formulas a person can read, and as machine code.
 
-Every function of the operation table is here by its name: ``sg.exp``, ``sg.norm``, ``sg.softmax``, …; see ``dir(symgrad)``.
+Every function of the operation table is here by its name: ``sg.exp``, ``sg.norm``, ``sg.softmax``, …; see
+``dir(symgrad)``.
 """
 
 from typing import Any

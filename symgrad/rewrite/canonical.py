@@ -48,8 +48,8 @@ def step(*names: str) -> Callable[[Step], Step]:
 def canonicalise(roots: Sequence[Node], *, stable: bool = True) -> list[Node]:
     """The canonical forms of `roots`; with `stable`, accuracy-preserving rewrites are applied too.  Idempotent.
 
-    In graphs of more than LARGE nodes the rewrites that compare distant parts of a formula are left out: time stays near
-    linear there, and what such graphs hold was not typed by a person."""
+    In graphs of more than LARGE nodes the rewrites that compare distant parts of a formula are left out: time stays
+    near linear there, and what such graphs hold was not typed by a person."""
     from .settling import SETTLED
     from .stable import stabilise
 
@@ -415,7 +415,7 @@ def _of_sizes(x: Node) -> bool:
 
 @step("slice", "unslice")
 def _slice(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
-    cuts: tuple[Any, ...] = x.params[0]  # type: ignore[assignment]
+    cuts: tuple[Any, ...] = x.params[0]
     shape = x.type.shape if x.op.name == "unslice" else inputs[0].type.shape
     whole = shape[len(shape) - len(cuts) :]
     if all(n == m and ((first == 0 and step == 1) or (first == m - 1 and step == -1))

@@ -19,8 +19,8 @@ Trace = Callable[[str, Node, Node, Assumed], None]
 
 @dataclass(frozen=True)
 class Entry:
-    """What is tried at a node: where `near` operations are named, only if one of them is in reach of the node, and only if
-    all that it `needs` are."""
+    """What is tried at a node: where `near` operations are named, only if one of them is in reach of the node, and only
+    if all that it `needs` are."""
 
     name: str
     apply: Procedure
@@ -47,10 +47,11 @@ class RuleSet:
     def procedure(
         self, name: str, *roots: str, near: Iterable[str] = (), slow: bool = False
     ) -> Callable[[Procedure], Procedure]:
-        """Registers a function from a node and `rebuild` to a replacement or None, tried at nodes of the operations `roots`.
+        """Registers a function from a node and `rebuild` to a replacement or None, tried at nodes of the operations
+        `roots`.
 
-        With `near` it is tried only where one of these operations is in reach; a `slow` one only in formulas of moderate
-        size."""
+        With `near` it is tried only where one of these operations is in reach; a `slow` one only in formulas of
+        moderate size."""
 
         def register(f: Procedure) -> Procedure:
             for root in roots:

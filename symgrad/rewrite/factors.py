@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any
 
 from ..expression import FUNCTIONS, Expr
 from ..graph import Node
@@ -17,7 +16,7 @@ NEVER_ZERO = {"exp", "cosh", "sigmoid"}
 """Functions without zeros: above and below the line they cancel, also where they over- or underflow."""
 
 
-def function(name: str) -> Callable[..., Any]:
+def function(name: str) -> Callable[..., Expr]:
     """The public function `name`, looked up when it is called."""
     return lambda *args: FUNCTIONS[name](*args)
 

@@ -170,9 +170,9 @@ def quotient(x: Node) -> Quotient:
     if any(k.denominator not in (1, 2) for k in powers.values()):
         raise TooLarge
     lower: dict[Node, int] = {}
-    for y, k in powers.items():
-        root = y if k.denominator == 1 else _root_of(x.inputs[1], y)
-        lower[root] = lower.get(root, 0) + int(k if k.denominator == 1 else 2 * k)
+    for y, power in powers.items():
+        root = y if power.denominator == 1 else _root_of(x.inputs[1], y)
+        lower[root] = lower.get(root, 0) + int(power if power.denominator == 1 else 2 * power)
     return {m: v / number for m, v in polynomial(x.inputs[0]).items()}, lower
 
 

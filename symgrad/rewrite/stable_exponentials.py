@@ -139,17 +139,21 @@ def sigmoid_of_quotient(x: Node, rebuild: Rebuild) -> Node | None:
     for f, k in powers.items():
         if k >= 0 or f.op.name != "add" or len(f.inputs) != 2:
             continue
-        found = [positive_exponential(t) for t in f.inputs]
-        if None in found:
+        found = [e for t in f.inputs if (e := positive_exponential(t)) is not None]
+        if len(found) < 2:
             continue
         pairs = [(found[0], found[1]), (found[1], found[0])]
-        pairs.sort(key=lambda pair: pair[0] is None or pair[0][1] is None)
-        for (c, a), (d, b) in pairs:  # type: ignore[misc]
+        pairs.sort(key=lambda pair: pair[0][1] is None)
+        for (c, a), (d, b) in pairs:
             if a is not None and not (k == -1 and powers.get(node(lookup("exp"), (a,))) == 1):
                 continue
             if a is b:
                 continue
-            gap = -Expr(b) if a is None else Expr(a) if b is None else Expr(a) - Expr(b)
+            if a is None:
+                assert b is not None  # a is not b
+                gap = -Expr(b)
+            else:
+                gap = Expr(a) if b is None else Expr(a) - Expr(b)
             if c != d:
                 gap = gap + (log_of_number(c) - log_of_number(d))
             s = sigmoid(gap) if k == -1 else sigmoid(gap) ** float(-k)
