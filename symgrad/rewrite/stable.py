@@ -1,8 +1,8 @@
 """Same value, fewer lost digits: rules applied to every value and every derivative, at every optimisation level.
 
-Each rule replaces a spelling that loses digits or overflows by one that does not, and is local and safe: on the domain of the
-left side both sides have the same value.  They stand before differentiation too, so that the derivative is that of the
-stable form.
+Each rule replaces a spelling that loses digits or overflows by one that does not, and is local and safe: on the domain
+of the left side both sides have the same value.  They stand before differentiation too, so that the derivative is that
+of the stable form.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ def _logsumexp(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
         c = c * d
     if total is None or total.op.name != "einsum" or len(total.inputs) != 1 or c <= 0:
         return None
-    (labels,), out, extra = total.params  # type: ignore[misc]
+    (labels,), out, extra = total.params
     source = _exponent(total.inputs[0])
-    if source is None or extra or tuple(k for k in labels if k in out) != out or len(set(labels)) < len(labels):  # type: ignore[has-type]
+    if source is None or extra or tuple(k for k in labels if k in out) != out or len(set(labels)) < len(labels):
         return None
-    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)  # type: ignore[has-type]
-    if not axes or len(source.type.shape) != len(labels):  # type: ignore[has-type]
+    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)
+    if not axes or len(source.type.shape) != len(labels):
         return None
     result = Expr(node(lookup("logsumexp"), (source,), (axes,)))
     if c != Fraction(1):
@@ -104,7 +104,11 @@ def FUNCTIONS_LOG(c: Fraction) -> float:
     """The logarithm of a positive rational."""
     import math
 
-    return math.log(c.numerator) - math.log(c.denominator) if c.numerator < 2**900 and c.denominator < 2**900 else math.log(float(c))
+    return (
+        math.log(c.numerator) - math.log(c.denominator)
+        if c.numerator < 2**900 and c.denominator < 2**900
+        else math.log(float(c))
+    )
 
 
 def _exponent(x: Node) -> Node | None:
@@ -132,11 +136,11 @@ def _softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
     e = base.inputs[0]
     if e.op.name != "exp" or not any(f is e for f in factors):
         return None
-    (labels,), out, extra = base.params  # type: ignore[misc]
-    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)  # type: ignore[has-type]
+    (labels,), out, extra = base.params
+    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)
     units = [k for k, _ in extra]
-    expected = [k if k in out else None for k in labels]  # type: ignore[has-type]
-    shown = [None if k in units else k for k in out]  # type: ignore[has-type]
+    expected = [k if k in out else None for k in labels]
+    shown = [None if k in units else k for k in out]
     if not axes or shown not in (expected, expected[len(expected) - len(shown) :]) or any(n != 1 for _, n in extra):
         return None
     if None not in shown and len(shown) != 0:
@@ -155,7 +159,7 @@ def _log_softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
 
     z, axes = Expr(s.inputs[0]), s.params[0]
     total = Expr(node(lookup("logsumexp"), s.inputs, s.params))
-    return canonical(z - restore(total, z, axes))  # type: ignore[arg-type]
+    return canonical(z - restore(total, z, axes))
 
 
 @STABLE.procedure("norm", "sqrt")
@@ -164,13 +168,13 @@ def _norm(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
     (total,) = x.inputs
     if total.op.name != "einsum" or len(total.inputs) != 1:
         return None
-    (labels,), out, extra = total.params  # type: ignore[misc]
+    (labels,), out, extra = total.params
     square = total.inputs[0]
     if square.op.name != "pow" or split(square.inputs[1]) != (Fraction(2), None) or extra:
         return None
-    if tuple(k for k in labels if k in out) != out or len(set(labels)) < len(labels):  # type: ignore[has-type]
+    if tuple(k for k in labels if k in out) != out or len(set(labels)) < len(labels):
         return None
-    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)  # type: ignore[has-type]
+    axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)
     base = square.inputs[0]
     return node(lookup("norm"), (base,), (axes,)) if axes and base.type == square.type else None
 

@@ -70,13 +70,16 @@ def mask(x: Node, rebuild: Rebuild) -> Node | None:
 
 
 def mask_outwards(x: Node, rebuild: Rebuild) -> Node | None:
-    """``mask(c, v)*p/q`` is ``mask(c, v*p/q)``: where nothing flows, nothing multiplies, so that ``0*inf`` does not occur."""
+    """``mask(c, v)*p/q`` is ``mask(c, v*p/q)``: where nothing flows, nothing multiplies, so that ``0*inf`` does not
+    occur."""
     above, below = (x.inputs[0], x.inputs[1]) if x.op.name == "div" else (x, None)
     parts = above.inputs if above.op.name == "mul" else (above,)
     masked = next((p for p in parts if p.type == x.type and all(_is_masked(t) for t in _terms(p))), None)
-    if masked is None or len(parts) == 2 and below is None and number_of(parts[0]) is not None:
+    if masked is None or (len(parts) == 2 and below is None and number_of(parts[0]) is not None):
         return None
-    factor = reduce(lambda a, b: a * b, [Expr(p) for p in parts if p is not masked], Expr(constant_node(1, x.type.dtype)))
+    factor = reduce(
+        lambda a, b: a * b, [Expr(p) for p in parts if p is not masked], Expr(constant_node(1, x.type.dtype))
+    )
     if below is not None:
         factor = factor / Expr(below)
     total: Expr | None = None

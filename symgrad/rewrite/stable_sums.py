@@ -51,9 +51,9 @@ def less_number(x: Node, rebuild: Rebuild) -> Node | None:
             and base.inputs[0].op.name == "add"
             and not _whole(base.inputs[1])
         ):
-            made = _power_less_one(base)
-            if made is not None:
-                return _with(x, Expr(constant_node(d, x.type.dtype)) * made, (t, number))
+            less = _power_less_one(base)
+            if less is not None:
+                return _with(x, Expr(constant_node(d, x.type.dtype)) * less, (t, number))
         if base is not None and c and d == -c and base.op.name == "pow" and (number_of(base.inputs[0]) or 0) > 0:
             rate = math.log(float(number_of(base.inputs[0]) or 1))
             return _with(
@@ -156,7 +156,7 @@ def _sum_of(x: Node) -> tuple[Node | None, Node | None]:
         and len(x.inputs) == 1
         and not x.type.shape
         and len(set(x.params[0][0])) == len(x.params[0][0])
-    ):  # type: ignore[index,arg-type]
+    ):
         return x.inputs[0], size
     return None, None
 
