@@ -8,7 +8,7 @@ set of shapes.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from .blas import GEMM, single_threaded
+from .builtin import Slots, builtin
 from .cache import kept
 from .externs import EXTERNS
 from .index import Program
 from .llvm.entry import COMBINE, ENTRY, STREAM
 from .llvm.jit import Code, Target, assembly, determinants, host, object_code, optimized_text
 from .llvm.module import emit_module
-from .loops import Routine, Schedule, Stream, print_schedule
+from .loops import Routine, Run, Schedule, Stream, print_schedule
 from .memory import Layout, lay_out
 from .parallel import StreamRunner
 from .passes import PIPELINE
@@ -93,6 +94,22 @@ class Kernel:
             for stream in (action for action in self.schedule.actions if isinstance(action, Stream)):
                 run, combine = (self._code.address(prefix + stream.name) for prefix in (STREAM, COMBINE))
                 self._runners.append(StreamRunner(self.schedule, stream, run, combine, threads))
+
+    def builtin(self, gives: Slots, otherwise: Callable[..., Any]) -> Callable[..., Any] | None:
+        """This kernel as a builtin that takes a float for each input and gives the outputs whose numbers stand in the
+        nested tuples `gives`; calls with other arguments go to `otherwise`.
+
+        None where there are arrays, loops that call back, or other types than f64."""
+        arrays, actions = self.schedule.arrays, self.schedule.actions
+        if any(type_ != ArrayType("f64") for type_ in arrays.values()) or not all(isinstance(a, Run) for a in actions):
+            return None
+        if self.schedule.sizes or not hasattr(self, "_code"):
+            return None
+        order = {name: k for k, name in enumerate(arrays)}
+        takes = [order[name] for name in self.schedule.inputs]
+        places = [order[name] for name in self.schedule.outputs]
+        address = self._code.address(ENTRY)
+        return builtin(address, self._code, len(order), takes, _placed(gives, places), otherwise)
 
     @property
     def loops(self) -> str:
@@ -231,6 +248,10 @@ class Kernel:
 
     def _held(self) -> set[str]:
         return {*self.schedule.inputs, *self._computed}
+
+
+def _placed(gives: Slots, places: Sequence[int]) -> Slots:
+    return places[gives] if isinstance(gives, int) else tuple(_placed(branch, places) for branch in gives)
 
 
 def _shape(type_: ArrayType, numbers: Mapping[str, int]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +47,13 @@ class Function:
     several threads.
     """
 
+    # What a call runs is looked up in the object: from the second call on, a formula of scalars has generated code
+    # there, and no Python function stands between it and the caller.
+    __slots__ = ("__call__", "__dict__", "__weakref__")
+    __call__: Callable[..., Any]
+
     def __init__(self, formula: Formula, options: Options, layout: list[Layout] | None = None) -> None:
+        self.__call__ = self._call
         self.formula, self.options = formula, options
         self._layout: list[Layout] = [] if layout is None else layout
         self._lock = threading.RLock()
@@ -60,16 +66,26 @@ class Function:
         simple = all(isinstance(p.tree, Node) for p in formula.parameters)
         self._plain = tuple((DTYPES[x.type.dtype], not x.type.shape) for x in symbols) if simple else None
         self._single = isinstance(formula.outputs, Node)
+        self._tried = False
 
     # ---- calls
 
-    def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
+    def _call(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
         if self._plain is not None and len(args) == len(self._plain) and out is None and not keywords:
             arrays = self._ready(args)
             bound = self._known.get(tuple([a.shape for a in arrays])) if arrays is not None else None
             if bound is not None and arrays is not None:
+                if not self._tried:
+                    self._shorten(bound)
                 return self._given(bound.run(arrays))
         return self._checked_call(args, out, keywords)
+
+    def _shorten(self, bound: Bound) -> None:
+        """Puts generated code in the place of `_call`, where there can be any; what it cannot take comes back here."""
+        self._tried = True
+        made = bound.builtin(self.formula.outputs, self._call)
+        if made is not None:
+            self.__call__ = made
 
     def _ready(self, args: Sequence[Any]) -> list[Array] | None:
         """The arguments of an ordinary call as arrays; None if one of them needs a conversion."""

@@ -44,6 +44,7 @@ LAYERS = [
     "symgrad.compiler.parallel",
     "symgrad.compiler.llvm",
     "symgrad.compiler.cache",
+    "symgrad.compiler.builtin",
     "symgrad.compiler.kernel",
     "symgrad.compiler",
     "symgrad.data",

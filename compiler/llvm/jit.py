@@ -107,12 +107,18 @@ def assembly(text: str, target: Target, level: int = 2) -> str:
 
 
 class Code:
-    """Machine code in memory; it lives as long as this object, so whoever holds an address holds this too."""
+    """Machine code in memory; it lives as long as this object, so whoever holds an address holds this too.
 
-    def __init__(self, object_file: bytes, externs: Mapping[str, Extern]) -> None:
+    It may call the C functions `externs` and those at `addresses`."""
+
+    def __init__(
+        self, object_file: bytes, externs: Mapping[str, Extern], addresses: Mapping[str, int] | None = None
+    ) -> None:
+        known = {name: _capsule_address(row.module, row.symbol) for name, row in externs.items()}
+        known.update(addresses or {})
         with _LOCK:
-            for name, row in externs.items():
-                llvm.add_symbol(name, _capsule_address(row.module, row.symbol))
+            for name, address in known.items():
+                llvm.add_symbol(name, address)
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _new_machine())
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
             self._engine.finalize_object()
