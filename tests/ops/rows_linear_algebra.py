@@ -46,7 +46,7 @@ ROWS = [
     row("lstsq residuals", {"A": "m,n", "x": "m"}, lambda a, b: F["lstsq"](a, b)[1], lambda a, b: np.linalg.lstsq(a, b)[1][0]),
     row("lstsq rank", {"A": "m,n", "x": "m"}, lambda a, b: F["lstsq"](a, b)[2], lambda a, b: np.linalg.lstsq(a, b)[2], orders=0),
     row("expm", A, F["expm"], sl.expm, {"A": (-0.5, 0.5)}, sizes={"n": 2}),
-    row("expm batched", {"A": "b,2,2"}, F["expm"], sl.expm, {"A": (-0.5, 0.5)}),
+    row("expm batched", {"A": "b,2,2"}, F["expm"], sl.expm, {"A": (-0.5, 0.5)}, orders=1),
     row("matrix_power", A, lambda a: F["matrix_power"](a, 5), lambda a: np.linalg.matrix_power(a, 5), {"A": (-0.5, 0.5)}),
     row("matrix_power negative", A, lambda a: F["matrix_power"](a, -2), lambda a: np.linalg.matrix_power(a, -2), SQUARE),
     row("matrix_power zero", A, lambda a: F["matrix_power"](a, 0) @ a, lambda a: a),

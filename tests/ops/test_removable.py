@@ -52,13 +52,13 @@ INTEGRAND: dict[str, Callable[[int, Any, Any], Any]] = {
 
 
 def expected(name: str, n: int, x: float) -> float:
-    with mpmath.workdps(30):
+    with mpmath.workdps(22):
         z = mpmath.mpf(x)
-        pieces = [0, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 0.9, 0.99, 1] if "log" in name else mpmath.linspace(0, 1, 9)
-        return float(mpmath.quad(lambda t: INTEGRAND[name](n, z, t), pieces))
+        pieces = [0, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 0.9, 0.99, 1] if "log" in name else [0, 0.5, 1]
+        return float(mpmath.quad(lambda t: INTEGRAND[name](n, z, t), pieces, method="gauss-legendre"))
 
 
-@pytest.mark.parametrize("order", range(5))
+@pytest.mark.parametrize("order", [0, 1, 4])
 @pytest.mark.parametrize("name", INTEGRAND)
 def test_near_the_singularity(name: str, order: int) -> None:
     x = tensor("x", "n")
