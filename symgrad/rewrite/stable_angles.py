@@ -1,5 +1,4 @@
-"""Angles and lengths: trigonometric functions near their extrema, roots of squares, signs.
-"""
+"""Angles and lengths: trigonometric functions near their extrema, roots of squares, signs, ratios of lengths."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from .terms import number_of, split
 
 Rebuild = Callable[[Node], Node]
 
-sin, cos, tan, sqrt, absolute = (function(n) for n in ("sin", "cos", "tan", "sqrt", "abs"))
+sin, cos, tan, sqrt, absolute, direction = (function(n) for n in ("sin", "cos", "tan", "sqrt", "abs", "direction"))
 arcsin, arccos, arctan, arctan2 = (function(n) for n in ("arcsin", "arccos", "arctan", "arctan2"))
 
 RULES = [
@@ -43,7 +42,37 @@ def install(rules: RuleSet) -> None:
     rules.procedure("root of a scaled square", "sqrt")(root_of_scaled_square)
     rules.procedure("sign over abs", "div", near=("sign",))(sign_over_abs)
     rules.procedure("abs of what is not negative", "abs")(abs_of_nonnegative)
+    rules.procedure("scale-free ratio", "div")(scale_free)
     rules.add(RULES)
+
+
+def scale_free(x: Node, rebuild: Rebuild) -> Node | None:
+    """``x**2/(x**2 + y**2)`` and ``x*y/(x**2 + y**2)`` by the cosines of the direction: squares over- and underflow."""
+    number, powers = lines(x)
+    for q, k in powers.items():
+        sides = _legs(q) if k == -1 else None
+        if sides is None:
+            continue
+        a, b = sides
+        taken = {a: min(powers.get(a, Fraction(0)), Fraction(2))}
+        taken[b] = min(powers.get(b, Fraction(0)), 2 - taken[a])
+        if min(taken.values()) < 0 or sum(taken.values()) != 2:
+            continue
+        result = whole(number, {y: j - taken.get(y, 0) for y, j in powers.items() if y is not q}, x.type.dtype)
+        for leg, other in ((a, b), (b, a)):
+            if taken[leg]:
+                result = result * direction(Expr(leg), Expr(other)) ** float(taken[leg])
+        return fitting(x, result)
+    return None
+
+
+def _legs(q: Node) -> tuple[Node, Node] | None:
+    """a and b where q is ``a**2 + b**2``."""
+    if q.op.name != "add" or len(q.inputs) != 2:
+        return None
+    if any(t.op.name != "pow" or number_of(t.inputs[1]) != 2 or t.type != q.type for t in q.inputs):
+        return None
+    return q.inputs[0].inputs[0], q.inputs[1].inputs[0]
 
 
 def root_of_scaled_square(x: Node, rebuild: Rebuild) -> Node | None:

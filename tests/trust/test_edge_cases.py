@@ -1,0 +1,138 @@
+"""Derivatives at the edges: `edge_cases.json`, collected from the issue trackers of JAX, PyTorch, PyTensor, CasADi,
+autograd and others (see its `note`), compiled and interpreted; then selections, kinks and singular points at orders 1
+to 3."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from symgrad.errors import SymgradError
+
+DATA = json.loads((Path(__file__).parent / "edge_cases.json").read_text(encoding="utf-8"))
+PROSE = {"doubling_dag", "long_product"}
+"""Cases that are described in words; they stand below."""
+DOCUMENTED_NAN = {"sqrt_sq_at0", "logaddexp_nested"}
+"""0/0 of sqrt(x)**2 at 0, and the logaddexp of two -inf: conventions that may be NaN where it is said."""
+CASES = [c for c in DATA["cases"] if c["id"] not in PROSE | DOCUMENTED_NAN]
+
+
+def number(v: Any) -> Any:
+    return [number(i) for i in v] if isinstance(v, list) else float(v) if isinstance(v, str) else v
+
+
+def declaration(v: Any) -> str:
+    array = np.asarray(number(v))
+    shape = ",".join(map(str, array.shape))
+    return f"i64[{shape}]" if array.dtype.kind == "i" else shape
+
+
+def derivative(case: dict[str, Any], f: sg.Expr) -> sg.Expr:
+    name, order = case["wrt"], case["order"]
+    if order in ("hessian", "jacobian"):
+        result: sg.Expr = getattr(f, order)(name)
+        return result
+    for _ in range(int(order)):
+        f = f.grad(name) if not f.ndim else f.jacobian(name)
+    return f
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
+def test_collected(case: dict[str, Any]) -> None:
+    shapes = {n: declaration(v) for n, v in case["inputs"].items()}
+    if case["id"] in ("empty_max", "int_switch"):
+        with pytest.raises(SymgradError):
+            derivative(case, sg.parse(case["expr"], **shapes))
+        return
+    f = sg.parse(case["expr"], **shapes)
+    g = derivative(case, f)
+    inputs = {n: np.asarray(number(v)) for n, v in case["inputs"].items()}
+    for value, slope in (
+        (f(**inputs), g(**inputs)),
+        (sg.compile(f, inputs=list(inputs))(**inputs), sg.compile(g, inputs=list(inputs))(**inputs)),
+    ):
+        np.testing.assert_allclose(slope, number(case["expected"]), rtol=1e-12, atol=0)
+        if case["expected_value"] is not None:
+            np.testing.assert_allclose(value, number(case["expected_value"]), rtol=1e-12, atol=0)
+
+
+# formula, variable and point, then the derivatives of orders 1, 2, 3
+SCALAR: list[tuple[str, float, tuple[float, float, float]]] = [
+    ("where(x > 0, sqrt(x), 0)", 0.0, (0, 0, 0)),
+    ("where(x > 0, sqrt(x), 0)", -1.0, (0, 0, 0)),
+    ("where(x < 1, x, sqrt(x))", 0.0, (1, 0, 0)),
+    ("where(x > 0, log(x), x)", 0.0, (1, 0, 0)),
+    ("where(x > 0, log(x), x**2)", -2.0, (-4, 2, 0)),
+    ("where(x != 0, sin(x)/x, 1)", 0.5, (-0.162537031, -0.308702955, 0.0970526042)),
+    ("where(x > 0, x*log(x), 0)", 0.0, (0, 0, 0)),
+    ("where(x > 0, exp(-1/x), 0)", 0.0, (0, 0, 0)),
+    ("where(x > 0, 1/x, x)", 0.0, (1, 0, 0)),
+    ("abs(x)", 0.0, (0, 0, 0)),
+    ("sqrt(x**2)", 0.0, (0, 0, 0)),
+    ("maximum(x, 0)", 0.0, (0, 0, 0)),
+    ("maximum(x, 0)**2", 0.0, (0, 0, 0)),
+    ("relu(x)", 0.0, (0, 0, 0)),
+    ("clip(x, 0, 1)", 0.0, (0, 0, 0)),
+    ("maximum(x, x)", 1.5, (1, 0, 0)),
+    ("sin(x)/x", 0.0, (0, -1 / 3, 0)),
+    ("(exp(x) - 1)/x", 0.0, (1 / 2, 1 / 3, 1 / 4)),
+    ("log(1 + x)/x", 0.0, (-1 / 2, 2 / 3, -3 / 2)),
+    ("(1 - cos(x))/x**2", 0.0, (0, -1 / 12, 0)),
+    ("tan(x)/x", 0.0, (0, 2 / 3, 0)),
+    ("x**3", 0.0, (0, 0, 6)),
+    ("x**2", 0.0, (0, 2, 0)),
+    ("exp(-(x**2))", 0.0, (0, -2, 0)),
+    ("x*abs(x)", 0.0, (0, 0, 0)),
+    ("xlogy(0, x)", 0.0, (0, 0, 0)),
+    ("hypot(x, 0)", 0.0, (0, 0, 0)),
+    ("sqrt(x + 1) - sqrt(x)", 1.0, (-0.14644661, 0.16161165, -0.3087087)),
+]
+
+
+@pytest.mark.parametrize(("text", "point", "slopes"), SCALAR, ids=lambda v: str(v))
+def test_three_orders(text: str, point: float, slopes: tuple[float, float, float]) -> None:
+    f = sg.parse(text, x="")
+    orders = []
+    for _ in range(3):
+        f = f.grad("x")
+        orders.append(f)
+    np.testing.assert_allclose([g(x=point) for g in orders], slopes, rtol=1e-6, atol=0)
+    np.testing.assert_allclose(sg.compile(orders, inputs="x")(point), slopes, rtol=1e-6, atol=0)
+
+
+VECTOR: list[tuple[str, list[float], list[float]]] = [
+    ("norm(x)", [0.0, 0.0], [0.0, 0.0]),
+    ("sqrt(sum(x**2))", [0.0, 0.0], [0.0, 0.0]),
+    ("max(x)", [2.0, 2.0, 1.0], [0.5, 0.5, 0.0]),
+    ("logsumexp(x)", [-np.inf, 1.0], [0.0, 1.0]),
+    ("sum(where(x > 0, sqrt(x), 0))", [0.0, 4.0], [0.0, 0.25]),
+    ("sum(x[0:1])", [1.0, np.inf], [1.0, 0.0]),
+]
+
+
+@pytest.mark.parametrize(("text", "point", "gradient"), VECTOR, ids=lambda v: str(v))
+def test_vectors(text: str, point: list[float], gradient: list[float]) -> None:
+    f = sg.parse(text, x=str(len(point)))
+    g = f.grad("x")
+    x = np.asarray(point)
+    np.testing.assert_allclose(g(x=x), gradient, rtol=1e-14)
+    np.testing.assert_allclose(sg.compile(g)(x), gradient, rtol=1e-14)
+
+
+def test_shared_sums_and_long_products_stay_small() -> None:
+    x = sg.scalar("x")
+    f = x
+    for _ in range(60):
+        f = f + f
+    assert f.grad("x")(x=1.0) == 2.0**60
+    product = x
+    for i in range(1, 150):
+        product = product * (x + i)
+    value = np.prod([0.001 + i for i in range(150)])
+    slope = value * sum(1 / (0.001 + i) for i in range(150))
+    assert product.grad("x")(x=0.001) == pytest.approx(slope, rel=1e-12)
