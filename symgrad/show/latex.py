@@ -5,7 +5,7 @@ sums in index notation where there is no matrix notation, shared parts named beh
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..expression import Expr
@@ -120,7 +120,7 @@ class _Latex:
             case "sum":
                 return self._sum(t)
             case "negative":
-                return ["-", (t.parts[0], PRODUCT)]
+                return ["-", (t.parts[0], FACTOR if t.parts[0].form == "binary" else PRODUCT)]
             case "product":
                 return self._product(t)
             case "quotient":
@@ -225,12 +225,10 @@ class _Latex:
         return [(t.parts[0], ATOM), r"_{\left[", *_joined(items, lambda a, b: ", "), r"\right]}"]
 
 
-def _joined(parts: Sequence[Piece], between: object) -> list[Piece]:
+def _joined(parts: Sequence[Piece], between: Callable[[Piece, Piece], str]) -> list[Piece]:
     found: list[Piece] = []
     for k, p in enumerate(parts):
-        if k:
-            found.append(between(parts[k - 1], p))  # type: ignore[operator]
-        found.append(p)
+        found += [between(parts[k - 1], p), p] if k else [p]
     return found
 
 
@@ -239,7 +237,7 @@ def _between(a: Piece, b: Piece) -> str:
     second = b[0] if not isinstance(b, str) else b
     while isinstance(second, Term) and second.form in ("power", "product"):
         second = factors_of(second.parts[0])[0]
-    return r" \cdot " if isinstance(second, Term) and second.form in ("number",) else " "
+    return r" \cdot " if isinstance(second, Term) and second.form == "number" else " "
 
 
 def latex_number(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from ..compiler.types import RANK, Dim, is_float
+from ..compiler.types import RANK, is_float
 from ..expression import FUNCTIONS, Expr, constant_value
 from ..graph import Node, consumer_counts, postorder
 from .arrays import Arrays
@@ -58,8 +58,7 @@ class Notation:
         if write is not None:
             return write(self, x)
         if x in self._results:
-            whole, k = self._results[x]
-            return self.terms.make("index", (whole,), (str(k),), x.type.rank)
+            return self._result(x)
         found = arrays.term(x)
         if found is not None:
             return found
@@ -215,12 +214,12 @@ class Notation:
         call = self.terms.make("call", (*map(self.terms.literal, front), *parts), (name, keywords), x.type.rank)
         for k, result in enumerate(_several(name, x.inputs, arguments)):
             self._results[result] = (call, k)
-        return self._results_of(x, call)
+        return self._result(x) if x in self._results else call
 
-    def _results_of(self, x: Node, call: Term) -> Term:
-        if x not in self._results:
-            return call
-        return self.terms.make("index", (call,), (str(self._results[x][1]),), x.type.rank)
+    def _result(self, x: Node) -> Term:
+        """One of several results of a function."""
+        whole, k = self._results[x]
+        return self.terms.make("index", (whole,), (str(k),), x.type.rank)
 
 
 _WRITE: dict[str, Callable[[Notation, Node], Term]] = {
@@ -328,4 +327,4 @@ def axes_text(axes: Any, rank: int, default: Any = None) -> str | None:
     return str(counted[0]) if len(counted) == 1 else f"({', '.join(map(str, counted))})"
 
 
-__all__ = ["Dim", "Notation", "axes_text"]
+__all__ = ["Notation", "axes_text", "spelling"]

@@ -33,6 +33,8 @@ RESERVED = {"where", "pi", "e", "inf", "nan", *keyword.kwlist}
 def text(value: Expr | Node | Sequence[Expr | Node]) -> str:
     """The formula as text, with shared parts named behind ``where``; one formula per line for a sequence.
 
+    `parse` reads it back, except where a constant array of more than 100 elements is abbreviated.
+
     >>> import symgrad as sg
     >>> x = sg.scalar("x")
     >>> text(2*x*sg.cos(x**2))

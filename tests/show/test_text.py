@@ -133,6 +133,10 @@ def test_constant_arrays_read_back(array: Any) -> None:
     assert canonicalise([parse(text(e)).node])[0] is canonicalise([e.node])[0]
 
 
+def test_large_constant_arrays_are_abbreviated() -> None:
+    assert text(FUNCTIONS["array"](np.ones((200, 3))) * parse("x")) == "x*constant(f64[200, 3])"
+
+
 def test_names_of_shared_parts_avoid_those_of_the_formula() -> None:
     e = parse("s*t*exp(u + x)/(1 + exp(u + x)) + v*exp(u + x)")
     shown = text(e)
