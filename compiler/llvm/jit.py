@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
+import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from types import ModuleType
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -137,8 +143,23 @@ def _new_machine() -> llvm.TargetMachine:
 @lru_cache(maxsize=64)
 def _capsule_address(module: str, symbol: str) -> int:
     """The C function that a Cython module exports as `symbol`."""
-    capsule = importlib.import_module(module).__pyx_capi__[symbol]
+    capsule = _extension(module).__pyx_capi__[symbol]
     get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return int(get_pointer(capsule, get_name(capsule)))
+
+
+def _extension(module: str) -> ModuleType:
+    """The module `module`; SciPy's BLAS alone, without the package around it, which takes longer than compiling."""
+    package, _, name = module.rpartition(".")
+    if name == "cython_blas" and package not in sys.modules:
+        with suppress(ImportError, OSError):
+            around = importlib.import_module("scipy").__path__
+            spec = PathFinder.find_spec(module, [os.path.join(path, "linalg") for path in around])
+            if spec is not None and spec.loader is not None:
+                alone = module_from_spec(spec)
+                spec.loader.exec_module(alone)
+                sys.modules.pop(module, None)  # so that the package, when it is imported, gets it as its attribute
+                return alone
+    return importlib.import_module(module)
