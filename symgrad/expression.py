@@ -192,6 +192,42 @@ class Expr:
 
         return text(self)
 
+    def _repr_latex_(self) -> str | None:
+        from .show.latex import notebook_latex
+
+        return notebook_latex(self)
+
+    def latex(self, style: Any = None) -> str:
+        """The formula in LaTeX, without dollar signs; `style` is a `symgrad.show.latex.Style`."""
+        from .show.latex import latex
+
+        return latex(self, style)
+
+    def python(self, name: str = "f") -> str:
+        """The source of a NumPy function that computes this from arrays for the symbols."""
+        from .show.source import python
+
+        return python(self, name)
+
+    def c(self, name: str = "f") -> str:
+        """The source of a C99 function that computes this."""
+        from .show.c_source import c
+
+        return c(self, name)
+
+    def sympy(self) -> Any:
+        """This formula in SymPy.  Raises ArgumentError for operations without counterpart there."""
+        from .sympy_bridge import to_sympy
+
+        return to_sympy(self)
+
+    def draw(self) -> Any:
+        """The graph as a drawing that notebooks show; of a gradient, the nodes of the formula it is the gradient of and those
+        that back-propagation appended have two colours.  ``.svg`` and ``.dot`` of the result are text."""
+        from .show.drawing import draw
+
+        return draw(self) if self.origin is None else draw(self.origin[0].canonical(), [self])
+
     @property
     def symbols(self) -> dict[str, Expr]:
         """The symbols by name: the declared ones in their order, then others that occur."""
