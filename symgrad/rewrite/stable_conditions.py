@@ -75,8 +75,11 @@ def mask_outwards(x: Node, rebuild: Rebuild) -> Node | None:
     above, below = (x.inputs[0], x.inputs[1]) if x.op.name == "div" else (x, None)
     parts = above.inputs if above.op.name == "mul" else (above,)
     masked = next((p for p in parts if p.type == x.type and all(_is_masked(t) for t in _terms(p))), None)
-    if masked is None or (len(parts) == 2 and below is None and number_of(parts[0]) is not None):
+    if masked is None:
         return None
+    others = [p for p in parts if p is not masked] + ([] if below is None else [below])
+    if all(number_of(p) is not None for p in others):
+        return None  # a finite number times zero is zero; numbers stand in front
     factor = reduce(
         lambda a, b: a * b, [Expr(p) for p in parts if p is not masked], Expr(constant_node(1, x.type.dtype))
     )
