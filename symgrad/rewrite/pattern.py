@@ -39,22 +39,27 @@ class Rule:
     exact: bool = True
     assumes: tuple[str, str] | None = None
     """What is assumed of which wildcard: ("positive", "x")."""
-    _made: list[tuple[Node, Node, dict[str, Node]]] = field(default_factory=list, repr=False, compare=False)
+    _left: list[tuple[Node, Node, dict[str, Node]]] = field(default_factory=list, repr=False, compare=False)
+    _right: list[Node] = field(default_factory=list, repr=False, compare=False)
 
     def made(self) -> tuple[Node, Node, dict[str, Node]]:
         """Left and right side as graphs, and the wildcards by name."""
-        if not self._made:
-            from .canonical import canonicalise
+        left, right, wild = self.pattern()
+        if not self._right:
+            self._right.append(_canonical(right))
+        return left, self._right[0], wild
 
+    def pattern(self) -> tuple[Node, Node, dict[str, Node]]:
+        """Like `made`, with the right side as it was written: most rules never need it in canonical form."""
+        if not self._left:
             wild = {n: symbol(f"{n}_", ArrayType("f64")) for n in inspect.signature(self.sides).parameters}
             left, right = self.sides(**wild)
-            pair = canonicalise([lift(left).node, lift(right).node], stable=False)
-            self._made.append((pair[0], pair[1], {n: w.node for n, w in wild.items()}))
-        return self._made[0]
+            self._left.append((_canonical(lift(left).node), lift(right).node, {n: w.node for n, w in wild.items()}))
+        return self._left[0]
 
     def signature(self) -> tuple[str, frozenset[str]]:
         """The operation at the root of the left side, and those that must be in reach of a node for it to match."""
-        left, _, wild = self.made()
+        left, _, wild = self.pattern()
         free = set(wild.values())
         needs: set[str] = set()
         for p in left.inputs:
@@ -65,18 +70,24 @@ class Rule:
 
     def apply(self, x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
         """The right side for the first way in which `x` matches the left side, with what it assumes; or None."""
-        left, right, wild = self.made()
+        left, _, wild = self.pattern()
         names = {w: n for n, w in wild.items()}
         for bound, rest in match_root(left, x, set(names)):
             arguments = {names[w]: Expr(value) for w, value in bound.items()}
             if self.condition is None or self.condition(**arguments):
-                result = instantiate(right, bound, x.type.dtype, rebuild)
+                result = instantiate(self.made()[1], bound, x.type.dtype, rebuild)
                 if rest:
                     result = rebuild(node(x.op, (*rest, result)))
                 if result.type == x.type:
                     assumed = [] if self.assumes is None else [(self.assumes[0], bound[wild[self.assumes[1]]])]
                     return result, assumed
         return None
+
+
+def _canonical(x: Node) -> Node:
+    from .canonical import canonicalise
+
+    return canonicalise([x], stable=False)[0]
 
 
 def reachable(x: Node) -> set[str]:
