@@ -19,7 +19,7 @@ LARGEST = 1.7976931348623157e308
 
 
 def near(b: Builder, size: Value, order: int, coefficients: Sequence[float]) -> Value:
-    """exp(-x) (1 + z q(z)), z = (x/2)**2, for x <= NEAR.
+    """exp(-x) (x/2)**order (1 + z q(z)), z = (x/2)**2, for x <= NEAR and order 0 or 1.
 
     What z lost in rounding enters by the logarithmic derivative, to a few digits (Amos, *Math. Comp.* 28, 1974).
     """
@@ -28,10 +28,14 @@ def near(b: Builder, size: Value, order: int, coefficients: Sequence[float]) -> 
     growth = 2.0 / (b.sqrt(b.fma(z, 4.0, (order + 1.5) ** 2)) + (order + 0.5))
     at = reduce(b, -size)
     p, low = exp_pair(b, at)
-    slope = b.polynomial(z, coefficients, z * z)
-    series = b.fma(slope, z, 1.0)
-    series_low = b.fma(series * growth, z_low, b.fma(slope, z, 1.0 - series))
-    return scale(b, b.fma(p, series, b.fma(p, series_low, low * series)), at.t)
+    series, series_low = b.compensated_polynomial(z, (1.0, *coefficients))
+    series_low = b.fma(series * growth, z_low, series_low)
+    top, error = b.two_product(p, series)
+    rest = b.fma(p, series_low, b.fma(low, series, error))
+    if order == 1:
+        top, error = b.two_product(top, half)
+        rest = b.fma(rest, half, error)
+    return scale(b, top + rest, at.t)
 
 
 def far(b: Builder, size: Value, middle: Sequence[float], coefficients: Sequence[float]) -> Value:
@@ -49,7 +53,8 @@ def i0e(b: Builder, x: Value) -> Value:
     """exp(-|x|) I0(x)."""
     size = b.abs(x)
     inner, outer = b.at_most(size, NEAR), b.at_least(size, NEAR)
-    return b.select(size < NEAR, near(b, inner, 0, I0["f64"]), at_infinity(b, outer, I0_AT_16["f64"], I0_FAR["f64"]))
+    beyond = at_infinity(b, outer, I0_AT_16["f64"], I0_FAR["f64"])
+    return b.select(size < NEAR, near(b, inner, 0, I0["f64"]), beyond)
 
 
 @function("i1e", wide=True)
@@ -57,8 +62,9 @@ def i1e(b: Builder, x: Value) -> Value:
     """exp(-|x|) I1(x)."""
     size = b.abs(x)
     inner, outer = b.at_most(size, NEAR), b.at_least(size, NEAR)
-    small = near(b, inner, 1, I1["f64"]) * (inner * 0.5)
-    return b.copysign(b.select(size < NEAR, small, at_infinity(b, outer, I1_AT_16["f64"], I1_FAR["f64"])), x)
+    return b.copysign(
+        b.select(size < NEAR, near(b, inner, 1, I1["f64"]), at_infinity(b, outer, I1_AT_16["f64"], I1_FAR["f64"])), x
+    )
 
 
 def at_infinity(b: Builder, size: Value, middle: Sequence[float], coefficients: Sequence[float]) -> Value:

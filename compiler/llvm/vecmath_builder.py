@@ -258,6 +258,15 @@ class Builder:
             return self._horner(x, coefficients)
         return self.fma(self._horner(square, coefficients[1::2]), x, self._horner(square, coefficients[::2]))
 
+    def compensated_polynomial(self, x: Value, coefficients: Sequence[float]) -> tuple[Value, Value]:
+        """The polynomial as a sum of two floats (Graillat, Langlois and Louvet 2009): ten operations a term."""
+        high, low = self.constant(coefficients[-1]), self.constant(0.0)
+        for c in reversed(coefficients[:-1]):
+            product, error = self.two_product(high, x)
+            high, lost = self.two_sum(c, product)
+            low = self.fma(low, x, error + lost)
+        return high, low
+
     def _horner(self, x: Value, coefficients: Sequence[float]) -> Value:
         result = self.constant(coefficients[-1])
         for c in reversed(coefficients[:-1]):

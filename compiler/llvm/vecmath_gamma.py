@@ -49,9 +49,12 @@ def descend(b: Builder, x: Value, bound: float, steps: int) -> tuple[Value, Valu
 def log_gamma_below(b: Builder, x: Value, log: Pair, v: Value) -> Pair:
     """log gamma(2 + v), and the logarithm of the factors between: subtracted below 3/2, added above."""
     high, low = log
-    slope, slope_low = DIGAMMA_AT_2["f64"][:2]
-    g, g_error = b.two_product(v, b.constant(slope))
-    g_low = b.fma(v * v, b.polynomial(v, LOG_GAMMA["f64"], v * v), b.fma(v, slope_low, g_error))
+    middle, middle_low = DIGAMMA_AT_2["f64"][:2]
+    q = b.polynomial(v, LOG_GAMMA["f64"], v * v)
+    slope = b.fma(v, q, middle)
+    slope_low = b.fma(v, q, middle - slope) + middle_low
+    g, g_error = b.two_product(v, slope)
+    g_low = b.fma(v, slope_low, g_error)
     shrink = x < 1.5
     total, lost = b.two_sum(b.select(shrink, -high, high), g)
     return total, lost + (g_low + b.select(shrink, -low, low))

@@ -21,6 +21,8 @@ from .vecmath_logarithm import lifted, log_of, split, split_one_plus
 from .vecmath_registry import function, slow_path
 
 INVERSE_SQRT_PI, HALF_SQRT_PI = 0.5641895835477563, 0.8862269254527580
+MIDDLE = 0.75
+"""Up to here erfinv is solved on erf, beyond on log erfc."""
 ASYMPTOTIC = 1e8
 """From here on erfcx x = 1/(x sqrt pi)."""
 NORMAL_NDTR = 37.5
@@ -122,17 +124,18 @@ def log_ndtr(b: Builder, x: Value) -> Value:
     return b.rare(~((x <= NORMAL_NDTR) & (x >= -1e8)), usual, lambda: b.call("log_ndtr.careful", x))
 
 
-def erfinv_near(b: Builder, x: Value) -> tuple[Value, Value]:
-    """erfinv x as a first value and a correction, for |x| <= 1/2."""
+def erfinv_near(b: Builder, x: Value, low: Value | None = None) -> tuple[Value, Value]:
+    """erfinv(x + low) as a first value and a correction, for |x| <= MIDDLE."""
     y = x * b.polynomial(x * x, ERFINV_START["f64"])
     z = y * y
-    exp_z = b.polynomial(z, [1.0 / math.factorial(k) for k in range(9)])
-    newton = ((x - y) - erf_tail(b, y)) * (exp_z * HALF_SQRT_PI)
+    exp_z = b.polynomial(z, [1.0 / math.factorial(k) for k in range(13)])
+    residual = (x - y) - erf_tail(b, y)
+    newton = (residual if low is None else residual + low) * (exp_z * HALF_SQRT_PI)
     return y, newton * b.fma(newton, y, 1.0)
 
 
 def erfcinv_far(b: Builder, q: Value) -> tuple[Value, Value]:
-    """y and a correction with erfc(y + correction) = q, for 0 < q <= 1/2, also subnormal."""
+    """y and a correction with erfc(y + correction) = q, for 0 < q <= 1 - MIDDLE, also subnormal."""
     normal, offset = lifted(b, q)
     parts = split(b, normal)
     k = parts.k + offset
@@ -154,9 +157,9 @@ def erfcinv_far(b: Builder, q: Value) -> tuple[Value, Value]:
 def erfinv(b: Builder, x: Value) -> Value:
     """y with erf y = x."""
     size = b.abs(x)
-    near = erfinv_near(b, b.at_most(size, 0.5))
-    far = erfcinv_far(b, b.at_most(b.at_least(1.0 - size, 2.0**-60), 0.5))
-    inner = b.select(size < 0.5, near[0] + near[1], far[0] + far[1])
+    near = erfinv_near(b, b.at_most(size, MIDDLE))
+    far = erfcinv_far(b, b.at_most(b.at_least(1.0 - size, 2.0**-60), 1.0 - MIDDLE))
+    inner = b.select(size < MIDDLE, near[0] + near[1], far[0] + far[1])
     result = b.select(size.equals(1.0), math.inf, b.select(size <= 1.0, inner, math.nan))
     return b.copysign(result, x)
 
@@ -165,9 +168,11 @@ def erfcinv_pair(b: Builder, q: Value) -> tuple[Value, Value]:
     """erfcinv q and a correction for 0 < q < 2."""
     upper = q > 1.0
     small = b.select(upper, 2.0 - q, q)
-    far = erfcinv_far(b, b.at_most(small, 0.5))
-    y, low = erfinv_near(b, b.at_most(b.at_least(1.0 - q, -0.5), 0.5))
-    near = small > 0.5
+    far = erfcinv_far(b, b.at_most(small, 1.0 - MIDDLE))
+    complement, lost = b.fast_two_sum(1.0, -small)
+    y, low = erfinv_near(b, b.at_most(complement, MIDDLE), lost)
+    y, low = b.select(upper, -y, y), b.select(upper, -low, low)
+    near = small > 1.0 - MIDDLE
     far_high, far_low = b.select(upper, -far[0], far[0]), b.select(upper, -far[1], far[1])
     return b.select(near, y, far_high), b.select(near, low, far_low)
 

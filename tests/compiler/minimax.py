@@ -187,7 +187,7 @@ def specifications() -> dict[str, Pair]:
         # digamma x = log x - 1/(2 x) - z q(z), z = 1/x**2
         "DIGAMMA_SERIES": Pair(digamma_series, mpf(10) ** -8, mpf("8.4") ** -2, (9, 0), lambda z: z),
         # erfinv x = x q(x**2), to start an iteration
-        "ERFINV_START": Pair(lambda z: mp.erfinv(root(z)) / root(z), 0, mpf("0.25"), (5, 0), lambda z: mpf(1)),
+        "ERFINV_START": Pair(lambda z: mp.erfinv(root(z)) / root(z), 0, mpf("0.5626"), (7, 0), lambda z: mpf(1)),
         # erfcinv(exp(-s**2)) = s + q(1/(s + 2)), to start an iteration
         "ERFCINV_START": Pair(
             lambda u: erfcinv(mp.exp(-((1 / u - 2) ** 2))) - (1 / u - 2),
