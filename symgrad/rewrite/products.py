@@ -97,7 +97,8 @@ class Bag:
         return [(i, tuple(rename[k] for k in ls), False) for i, ls in reversed(pairs)]
 
     def eliminate(self) -> None:
-        """Substitutes identities that have a summed label, and drops those that say nothing."""
+        """Substitutes identities that have a summed label, drops those that say nothing, and lets the other factors have
+        the first of two labels that an identity of the result ties."""
         kept: list[Factor] = []
         while self.deltas:
             x, (i, j) = self.deltas.pop(0)
@@ -113,6 +114,10 @@ class Bag:
             kept = [(f, tuple(rename.get(k, k) for k in ls)) for f, ls in kept]
             del self.sizes[old]
         self.deltas = kept
+        first: dict[int, int] = {}
+        for _, (i, j) in kept:
+            first[j] = first.get(i, i)
+        self.factors = [(f, tuple(first.get(k, k) for k in ls)) for f, ls in self.factors]
 
     def collect(self) -> None:
         """Equal factors with equal labels become powers; summed labels that no factor has become numbers."""
