@@ -25,7 +25,7 @@ exp, expm1, log, log1p, log2, log10 = (function(n) for n in ("exp", "expm1", "lo
 sigmoid, softplus, logaddexp, log1mexp = (function(n) for n in ("sigmoid", "softplus", "logaddexp", "log1mexp"))
 sin, cos, tan, sinh, cosh, tanh = (function(n) for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh"))
 arcsin, arccos, arctan, arctan2, arctanh = (function(n) for n in ("arcsin", "arccos", "arctan", "arctan2", "arctanh"))
-absolute, sqrt, where, erfc, erfcx = (function(n) for n in ("abs", "sqrt", "where", "erfc", "erfcx"))
+absolute, sqrt, where, erf, erfc, erfcx = (function(n) for n in ("abs", "sqrt", "where", "erf", "erfc", "erfcx"))
 ndtr, log_ndtr, log1p_ratio, pow1p, xmlog1p, logcosh = (
     function(n) for n in ("ndtr", "log_ndtr", "log1p_ratio", "pow1p", "xmlog1p", "logcosh")
 )
@@ -56,6 +56,11 @@ RULES = [
     Rule("exp of softplus", lambda x: (exp(softplus(x)), 1 + exp(x))),
     Rule("2 + 2 cosh", lambda x: (2 + 2 * cosh(x), 4 * cosh(x / 2) ** 2)),
     Rule("damped cosh", lambda x: (exp(-x) * cosh(x), (1 + exp(-2 * x)) / 2)),
+    Rule("erf - 1", lambda x: (erf(x) - 1, -erfc(x))),
+    Rule("erfc - 1", lambda x: (erfc(x) - 1, -erf(x))),
+    Rule("2 - erfc", lambda x: (2 - erfc(x), erfc(-x))),
+    Rule("1 - erfc/2", lambda x: (1 - erfc(x) / 2, erfc(-x) / 2)),
+    Rule("ndtr - 1", lambda x: (ndtr(x) - 1, -ndtr(-x))),
     Rule("complement of ndtr", lambda x: (1 - ndtr(x), ndtr(-x))),
     Rule(
         "growth",

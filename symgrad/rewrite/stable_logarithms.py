@@ -22,22 +22,22 @@ Rebuild = Callable[[Node], Node]
 exp, expm1, log, log1p, log2, log10 = (function(n) for n in ("exp", "expm1", "log", "log1p", "log2", "log10"))
 sigmoid, softplus, logaddexp, log1mexp = (function(n) for n in ("sigmoid", "softplus", "logaddexp", "log1mexp"))
 sin, cos, sinh, tanh = (function(n) for n in ("sin", "cos", "sinh", "tanh"))
-absolute, where, erfc = (function(n) for n in ("abs", "where", "erfc"))
+absolute, where, erf, erfc = (function(n) for n in ("abs", "where", "erf", "erfc"))
 ndtr, log_ndtr, log1p_ratio, xmlog1p, logcosh, arctanh = (
     function(n) for n in ("ndtr", "log_ndtr", "log1p_ratio", "xmlog1p", "logcosh", "arctanh")
 )
 
 RULES = [
-    Rule("log cosh of softplus", lambda x: (x + softplus(-2 * x) - log(2), logcosh(x))),
+    Rule("log cosh of softplus", lambda x: (x + softplus(-2 * x) - log_of_number(2), logcosh(x))),
     Rule("log1p of a ratio less it", lambda x, y: (log1p_ratio(y, x) - y / x, -xmlog1p(y / x))),
     Rule("log tanh", lambda x: (log(tanh(x)), log1mexp(-2 * x) - softplus(-2 * x))),
     Rule("log cos", lambda x: (log(cos(x)), log1p(-2 * sin(x / 2) ** 2)), why="cos(x) is near 1"),
-    Rule("log sinh", lambda x: (log(sinh(x)), x + log1mexp(-2 * x) - log(2))),
+    Rule("log sinh", lambda x: (log(sinh(x)), x + log1mexp(-2 * x) - log_of_number(2))),
     Rule("log expm1", lambda x: (log(expm1(x)), x + log1mexp(-x))),
     Rule(
         "log erfc",
-        lambda x: (log(erfc(x)), log(2) + log_ndtr(-(2**0.5) * x)),
-        why="erfc underflows, and is 2 to all digits",
+        lambda x: (log(erfc(x)), where(x < 1, log1p(-erf(x)), log_of_number(2) + log_ndtr(-(2**0.5) * x))),
+        why="erfc underflows, and is near 1 for small x",
     ),
     Rule("log ndtr", lambda x: (log(ndtr(x)), log_ndtr(x))),
     Rule("log2 of 1 + x", lambda x: (log2(1 + x), log1p(x) / log_of_number(2))),
@@ -65,6 +65,8 @@ def log_of_product(x: Node, rebuild: Rebuild) -> Node | None:
     if y.op.name == "pow":
         return _log_of_power(x, y)
     number, powers = lines(y)
+    if number == Fraction(1, 2) and list(powers.values()) == [ONE] and next(iter(powers)).op.name == "erfc":
+        return fitting(x, log_ndtr(-(2**0.5) * Expr(next(iter(powers)).inputs[0])))
     if list(powers.values()) == [-ONE] and abs(number) == 1:
         return fitting(x, -log(float(number) * Expr(next(iter(powers)))))
     if y.op.name not in ("mul", "div") or number <= 0:
@@ -97,11 +99,9 @@ def _scaled(x: Node, number: Fraction, g: Node, k: Fraction) -> Node | None:
 
 
 def ln(c: Fraction, dtype: str) -> Expr:
-    """The logarithm of a positive number, as that of a number above 1."""
-    if c == 1:
-        return Expr(constant_node(0, dtype))
-    result: Expr = log(Expr(constant_node(c, dtype))) if c >= 1 else -log(Expr(constant_node(1 / c, dtype)))
-    return result
+    """The logarithm of a positive number, such that those of c and 1/c cancel exactly."""
+    value = Fraction(log_of_number(c)) if c >= 1 else -Fraction(log_of_number(1 / c))
+    return Expr(constant_node(value, dtype))
 
 
 def _alone(g: Node, powers: Powers) -> bool:
@@ -129,6 +129,12 @@ def log_of_exponentials(x: Node, rebuild: Rebuild) -> Node | None:
     if y.op.name != "add" or len(y.inputs) > 8:
         return None
     found = [_log_term(t, x.type.dtype) for t in y.inputs]
+    numbers = {split(t)[0] for t in y.inputs}
+    c = numbers.pop()
+    if not numbers and c > 0 and c != 1 and all(t is not None for t in found):
+        whole_terms = [canonical(Expr(constant_node(1 / c, x.type.dtype)) * Expr(t)) for t in y.inputs]
+        total = reduce(lambda a, b: a + b, map(Expr, whole_terms))
+        return fitting(x, ln(c, x.type.dtype) + log(total))
     if all(t is not None for t in found):
         total = reduce(logaddexp, [t for t in found if t is not None])
         return fitting(x, total) if any(number_of(t) is None for t in y.inputs) else None
