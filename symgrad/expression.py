@@ -222,8 +222,9 @@ class Expr:
         return to_sympy(self)
 
     def draw(self) -> Any:
-        """The graph as a drawing that notebooks show; of a gradient, the nodes of the formula it is the gradient of and those
-        that back-propagation appended have two colours.  ``.svg`` and ``.dot`` of the result are text."""
+        """The graph as a drawing that notebooks show; ``.svg`` and ``.dot`` of the result are text.
+
+        Of a gradient, the nodes of its formula and those that back-propagation appended have two colours."""
         from .show.drawing import draw
 
         return draw(self) if self.origin is None else draw(self.origin[0].canonical(), [self])

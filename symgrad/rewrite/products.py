@@ -97,8 +97,9 @@ class Bag:
         return [(i, tuple(rename[k] for k in ls), False) for i, ls in reversed(pairs)]
 
     def eliminate(self) -> None:
-        """Substitutes identities that have a summed label, drops those that say nothing, and lets the other factors have
-        the first of two labels that an identity of the result ties."""
+        """Substitutes identities that have a summed label and drops those that say nothing.
+
+        The other factors have the first of two labels that an identity of the result ties."""
         kept: list[Factor] = []
         while self.deltas:
             x, (i, j) = self.deltas.pop(0)
