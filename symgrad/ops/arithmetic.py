@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from functools import reduce
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,17 @@ def _fold(f: Callable[[Any, Any], Any]) -> Any:
     return lambda *xs: reduce(f, xs)
 
 
-def _others(xs: Sequence[Expr], k: int) -> Any:
-    rest = [x for i, x in enumerate(xs) if i != k]
-    return reduce(lambda a, b: a * b, rest) if rest else 1
+def _others(xs: Sequence[Expr]) -> list[Any]:
+    """For each operand the product of the others: of those before it, which its neighbours share, and those behind."""
+    before = [*accumulate(xs, operator.mul)]
+    behind = [*accumulate(reversed(xs), operator.mul)][::-1]
+    middle = [a * b for a, b in zip(before, behind[2:], strict=False)]
+    return [behind[1], *middle, before[-2]] if len(xs) > 1 else [1]
 
 
 elementwise("add", _fold(np.add), lambda y, *xs: (1,) * len(xs), commutative=True, domain=((-2, 2), (-2, 2)),
             doc="Sum.", mpmath=_fold(operator.add))  # fmt: skip
-elementwise("mul", _fold(np.multiply), lambda y, *xs: [_others(xs, k) for k in range(len(xs))], commutative=True,
+elementwise("mul", _fold(np.multiply), lambda y, *xs: _others(xs), commutative=True,
             domain=((-2, 2), (-2, 2)), doc="Elementwise product.", mpmath=_fold(operator.mul))  # fmt: skip
 elementwise(
     "sub", np.subtract, lambda y, a, b: (1, -1), domain=((-2, 2), (-2, 2)), doc="Difference.", mpmath=operator.sub
