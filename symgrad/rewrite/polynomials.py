@@ -19,7 +19,7 @@ from .terms import ONE, constant_node, number_of, split
 
 Monomial = tuple[tuple[Node, int], ...]
 Polynomial = dict[Monomial, Fraction]
-LARGEST, DEGREE, LEVELS = 40, 6, 6
+LARGEST, DEGREE, LEVELS, VARIABLES = 40, 6, 6, 4
 
 
 class TooLarge(Exception):
@@ -201,12 +201,20 @@ def combined(parts: Sequence[Quotient]) -> tuple[Quotient, bool]:
 
 
 def well_conditioned(p: Polynomial) -> bool:
-    """Whether the sum of the terms of `p` loses no more digits than its condition number says: no multiple root in
-    any of its variables (tried with whole numbers for the others)."""
+    """Whether the sum of the terms of `p` loses no more digits than its condition number says.
+
+    It must have no multiple root in any of its few variables (tried with whole numbers for the others), nor must what
+    is left where a variable is 0: ``(x - 1)**2 + z`` multiplied out cancels near x = 1 for small z."""
     if len(p) <= 2:
         return True
     variables = sorted({x for m in p for x, _ in m}, key=key)
-    return all(_squarefree(_univariate(p, x, {y: 3 + 4 * k for k, y in enumerate(variables)})) for x in variables)
+    if len(variables) > VARIABLES:
+        return False
+    numbers = {y: 3 + 4 * k for k, y in enumerate(variables)}
+    if not all(_squarefree(_univariate(p, x, numbers)) for x in variables):
+        return False
+    without = [{m: v for m, v in p.items() if all(y is not x for y, _ in m)} for x in variables]
+    return all(well_conditioned(q) for q in without if q)
 
 
 def _univariate(p: Polynomial, x: Node, numbers: Mapping[Node, int]) -> list[Fraction]:

@@ -14,7 +14,7 @@ import pytest
 import symgrad as sg
 from symgrad.errors import SymgradError
 
-DATA = json.loads((Path(__file__).parent / "edge_cases.json").read_text(encoding="utf-8"))
+DATA = json.loads((Path(__file__).parents[1] / "data/cases/edge_cases.json").read_text(encoding="utf-8"))
 PROSE = {"doubling_dag", "long_product"}
 """Cases that are described in words; they stand below."""
 DOCUMENTED_NAN = {"sqrt_sq_at0", "logaddexp_nested"}
