@@ -146,6 +146,7 @@ def test_value_and_derivative_of_a_deep_chain() -> None:
     assert f.grad("x")(0.3) == pytest.approx(slope, rel=1e-9, abs=1e-300)
 
 
+@pytest.mark.slow
 def test_chain_of_100_000_nodes() -> None:
     f = chain(100_000)
     assert len(Graph((f.node,))) > 100_000
@@ -174,9 +175,9 @@ def test_graph_of_a_million_nodes() -> None:
 def test_dropped_graphs_are_freed() -> None:
     gc.collect()
     before = len(graph._table)
-    f = web(20_000)
+    f = web(3_000)
     g = f.grad("x3")
-    assert len(graph._table) > before + 10_000
+    assert len(graph._table) > before + 2_000
     del f, g
     gc.collect()
     assert len(graph._table) < before + 200
