@@ -4,9 +4,9 @@ listed as unmet.  All are interpreted; some of each group are compiled too (all 
 from __future__ import annotations
 
 import pytest
-from tests.trust.unmet import UNMET
 
 from tests.trust.measure import QUANTITIES, Case, Store, cases, measure
+from tests.trust.unmet import UNMET
 
 STORE = Store()
 CASES = list(cases())
