@@ -106,7 +106,7 @@ def ndtr(b: Builder, x: Value) -> Value:
 @slow_path("log_ndtr.careful", wide=True)
 def log_ndtr_careful(b: Builder, x: Value) -> Value:
     """-ndtr(-x), or -x**2/2 where the rest does not count."""
-    return b.select(x > 0.0, -b.call("ndtr.careful", -x), x * x * -0.5)
+    return b.select(x > 0.0, -b.call("ndtr.careful", -x), x * -0.5 * x)
 
 
 @function("log_ndtr", wide=True)
@@ -121,7 +121,7 @@ def log_ndtr(b: Builder, x: Value) -> Value:
     square, low = b.two_product(size, size)
     log = log_of(b, b.select(right, k, parts.k), b.select(right, f, parts.f))
     usual = b.select(left, square * -0.5 + b.fma(low, -0.5, log), log)
-    return b.rare(~((x <= NORMAL_NDTR) & (x >= -1e8)), usual, lambda: b.call("log_ndtr.careful", x))
+    return b.rare(~((x <= NORMAL_NDTR) & (x >= -1e10)), usual, lambda: b.call("log_ndtr.careful", x))
 
 
 def erfinv_near(b: Builder, x: Value, low: Value | None = None) -> tuple[Value, Value]:

@@ -128,6 +128,7 @@ def test_nothing_overflows_on_the_way(dtype: str) -> None:
     np.testing.assert_allclose(apply("asinh", dtype, 8, big), np.arcsinh(big), rtol=1e-6)
     np.testing.assert_allclose(apply("log1p", dtype, 8, big), np.log(big), rtol=1e-6)
     np.testing.assert_allclose(apply("logaddexp", dtype, 8, big, -big), big)
+    np.testing.assert_allclose(apply("log_ndtr", dtype, 8, -np.sqrt(big) * 1.2), big * -0.72, rtol=1e-6)
 
 
 def test_integer_powers_are_exact() -> None:

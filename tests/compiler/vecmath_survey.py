@@ -9,6 +9,7 @@ Writes what it finds into `compiler/llvm/vecmath_accuracy.py`, keeping the rows 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import sys
 from pathlib import Path
 
@@ -109,17 +110,21 @@ def exhausted(name: str) -> Worst:
 
 
 def main(names: list[str]) -> None:
-    rows = dict(vecmath_accuracy.MEASURED)
     for name in names or FUNCTIONS:
         double = sampled(name, "f64")
         single = sampled(name, "f32") if FUNCTIONS[name] > 1 or BODIES[name].wide else exhausted(name)
         print(name, double, single, flush=True)
+        assert np.isfinite([double.ulps, single.ulps]).all(), "a wrong NaN or infinity"
+        rows = importlib.reload(vecmath_accuracy).MEASURED  # another run may have written since
         rows[name] = (rounded_up(double.ulps), rounded_up(single.ulps))
-        text = TABLE.read_text(encoding="utf-8")
-        head = text[: text.index("MEASURED: ")]
-        lines = [f'    "{key}": {rows[key]},' for key in FUNCTIONS if key in rows]
-        body = "\n".join(["MEASURED: dict[str, tuple[float, float]] = {", *lines, "}", ""])
-        TABLE.write_text(head + body, encoding="utf-8")
+        write(rows)
+
+
+def write(rows: dict[str, tuple[float, float]]) -> None:
+    text = TABLE.read_text(encoding="utf-8")
+    lines = [f'    "{name}": {rows[name]},' for name in FUNCTIONS if name in rows]
+    table = "\n".join(["MEASURED: dict[str, tuple[float, float]] = {", *lines, "}", ""])
+    TABLE.write_text(text[: text.index("MEASURED: ")] + table, encoding="utf-8")
 
 
 def rounded_up(ulps: float) -> float:
