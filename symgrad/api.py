@@ -18,6 +18,7 @@ from .formula import Formula, fresh
 from .function import Function
 from .graph import Node
 from .machine import Options
+from .places import with_dtype
 from .rewrite.canonical import canonicalise
 from .sparse_function import SparseFunction, SparseMatrix
 from .specialise import retyped, size_names
@@ -70,7 +71,8 @@ def compile(
         arguments.sort(key=lambda p: names.index(p.name) if p.name in names else len(names))
     structure = rebuilt(tree, iter(nodes))
     _check_sizes(sizes or {}, [*nodes, *(x for p in arguments for x in p.symbols)])
-    formula = Formula(structure, tuple(arguments), names, isinstance(wrt, tuple | list))
+    texts = tuple(with_dtype(e.source, dtype) for e in exprs if e.source is not None)
+    formula = Formula(structure, tuple(arguments), names, isinstance(wrt, tuple | list), sources=texts)
     return Function(formula, options)
 
 

@@ -23,6 +23,7 @@ from .expression import Expr, apply, cast, lift
 from .graph import Node, Op, lookup, node, postorder
 from .ops.contraction import broadcast_to, delta, einsum_labels
 from .ops.elementwise import total
+from .origins import listening
 
 
 def active_nodes(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
@@ -54,6 +55,9 @@ def _cotangents(
 ) -> dict[Node, list[Expr]]:
     """The grad table: for each active node the contributions of its consumers to its cotangent (algorithm 6.6)."""
     table: dict[Node, list[Expr]] = {}
+    origins = listening()
+    if origins is not None:
+        origins.begin(order)
     for y, g in zip(outputs, cotangents, strict=True):
         if y in active:
             table.setdefault(y, []).append(g)
@@ -65,6 +69,8 @@ def _cotangents(
         for x, contribution in zip(y.inputs, _bprop(y, g), strict=True):
             if x in active and (flowing := _wanted(contribution)) is not None:
                 table.setdefault(x, []).append(flowing)
+                if origins is not None:
+                    origins.note(y, [g.node, flowing.node])
     return table
 
 
@@ -135,9 +141,14 @@ def jvp(outputs: Sequence[Node], tangents: Mapping[Node, Expr]) -> list[Expr | N
     active = active_nodes(order, list(tangents))
     table: dict[Node, Expr | None] = dict(tangents)
     needed = _leading_to(outputs, order, active)
+    origins = listening()
+    if origins is not None:
+        origins.begin(order)
     for y in order:
         if y in needed and y not in table:
-            table[y] = _pushforward(y, [table.get(x) if x in active else None for x in y.inputs])
+            found = table[y] = _pushforward(y, [table.get(x) if x in active else None for x in y.inputs])
+            if origins is not None and found is not None:
+                origins.note(y, [found.node])
     return [table.get(y) for y in outputs]
 
 

@@ -17,7 +17,7 @@ from .arguments import Parameter
 from .compiler.types import is_float
 from .derivatives import gradients, hessian_products, hessians, jacobians, pullbacks, pushforwards
 from .errors import ArgumentError, ShapeError
-from .expression import symbol_name
+from .expression import Source, symbol_name
 from .flattening import Layout
 from .graph import Node, lookup, node
 from .trees import Tree, is_tree, leaves, mapped, nested, rebuilt
@@ -31,7 +31,8 @@ class Formula:
 
     `several` says that the variables were given as a tuple, so that derivatives are tuples.  The first `groups`
     groups of arguments, as many in each as there are variables, may be given as one vector each; `join` names a row
-    of JOINS."""
+    of JOINS.  `sources` are the texts that the outputs came from; `origin` says which derivative of which formula this
+    is."""
 
     outputs: Tree
     parameters: tuple[Parameter, ...]
@@ -39,6 +40,8 @@ class Formula:
     several: bool = False
     groups: int = 1
     join: str = "plain"
+    sources: tuple[Source, ...] = ()
+    origin: tuple[str, Formula] | None = None
 
     @property
     def nodes(self) -> list[Node]:
@@ -163,6 +166,11 @@ DERIVED: dict[str, Callable[[Formula], Formula]] = {
 }  # fmt: skip
 
 
+def derived(f: Formula, kind: str) -> Formula:
+    """The derivative `kind` of `f`, which remembers where it came from."""
+    return replace(DERIVED[kind](f), origin=(kind, f))
+
+
 # ---- results when the variables came as one vector
 
 def _columns(layout: Layout, blocks: Sequence[Any]) -> Any:
@@ -178,4 +186,4 @@ JOINS: dict[str, Join | None] = {
     "columns": _columns,
 }
 
-__all__ = ["DERIVED", "JOINS", "Formula", "ShapeError", "fresh"]
+__all__ = ["DERIVED", "JOINS", "Formula", "ShapeError", "derived", "fresh"]

@@ -20,7 +20,7 @@ from .compiler.types import DTYPES, ArrayType, evaluate
 from .conditions import conditions
 from .errors import ArgumentError
 from .flattening import Layout
-from .formula import DERIVED, JOINS, Formula
+from .formula import JOINS, Formula, derived
 from .graph import FlatTable, Node, flatten, unflatten
 from .machine import Bound, Machine, Options
 from .problem import Problem
@@ -177,7 +177,7 @@ class Function:
     def _derive(self, kind: str) -> Function:
         with self._lock:
             if kind not in self._derived:
-                self._derived[kind] = Function(DERIVED[kind](self.formula), self.options, self._layout)
+                self._derived[kind] = Function(derived(self.formula, kind), self.options, self._layout)
             return self._derived[kind]
 
     @property
