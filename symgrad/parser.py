@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -32,7 +33,7 @@ GREEK = frozenset({
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu", "nu", "xi", "omicron",
     "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
 })  # fmt: skip
-"""Variables, unless called, even where a function has the same name."""
+"""Variables, unless called, even where a function has the same name; a letter and a digit (y1) are so too."""
 
 
 def parse(text: str, /, **shapes: Any) -> Expr:
@@ -93,7 +94,7 @@ class _Builder:
 
     def check_new(self, name: str, step: Step, spare: Sequence[str]) -> None:
         span = step.start, step.end
-        if name in FUNCTIONS and name not in GREEK:
+        if name in FUNCTIONS and name not in GREEK and not re.fullmatch("[a-z][0-9]", name):
             raise ParseError(
                 f"{name} is a function: write {name}(…), or declare a variable of that name",
                 source=self.text,

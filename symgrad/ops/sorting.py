@@ -119,14 +119,16 @@ register(Op("scatter_along", _scatter_along_type, _scatter_along_evaluate, _scat
 
 @function("take_along_axis", numpy=[np.take_along_axis])
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Expr:
-    """The elements of `x` along `axis` at `indices`, an integer array with as many axes; negative indices count from
-    the end."""
+    """The elements of `x` along `axis` at `indices`, an integer array with as many axes (along the last axis also with
+    fewer, for all rows alike); negative indices count from the end."""
     operand, k = lift(x), lift(indices)
     if axis is None:
         operand, axis = reshape(operand, (-1,)), -1
+    at = _one_axis("take_along_axis", operand, axis)
+    if at in (-1, operand.ndim - 1) and 0 < k.ndim <= operand.ndim:
+        return apply("take_along", [operand, k])
     if operand.ndim != k.ndim:
         raise ShapeError(f"take_along_axis: the indices {k.type} must have as many axes as {operand.type}")
-    at = _one_axis("take_along_axis", operand, axis)
     move = FUNCTIONS["moveaxis"]
     result: Expr = move(apply("take_along", [move(operand, at, -1), move(k, at, -1)]), -1, at)
     return result

@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ..compiler.types import ArrayType, is_float
-from ..expression import broadcast_shapes, constant_value
+from ..compiler.types import ArrayType, Size, floordiv, is_float
+from ..expression import broadcast_shapes, constant_value, dim_of_node, size
 from ..graph import Node, consumer_counts, lookup, node, postorder
 from .chains import FAMILIES, operands, upper_links
 from .order import key
 from .products import einsum_of_product, multiply_into_einsum, reduce_einsum
+from .sizes import add_sizes, multiply_sizes, primitive, size_node, size_of
 from .terms import ONE, as_ratio, constant_node, number_of, split
 
 SMALL = 8
@@ -143,13 +144,16 @@ def build_sum(terms: Sequence[tuple[Fraction, Node | None]], type_: ArrayType) -
     collected: dict[Node | None, Fraction] = {}
     zeros: dict[Node, None] = {}
     for c, base in terms:
+        if base is not None and (scalar := thin(base)) is not base:
+            d, base = split(scalar)
+            c = c * d
         collected[base] = collected[base] + c if base in collected else c
         if c == 0 and base is not None:
             zeros[base] = None
     constant = collected.pop(None, Fraction(0))
     # x + 0*x is not x where x is infinite.
     lost = [scaled(Fraction(0), base) for base in zeros if collected[base] != 0]
-    collected = _merge_masks(collected)
+    collected, constant = add_sizes(_merge_masks(collected), constant, type_.dtype)
     parts = [*(scaled(c, base) for base, c in collected.items()), *lost]
     if constant or not parts:
         parts.append(constant_node(constant, type_.dtype))
@@ -221,6 +225,14 @@ class Product:
             else:
                 self._put(f, k)
 
+    def take_power(self, x: Node, power: int) -> None:
+        """Multiplies by ``x**power`` without taking anything but a number out of it."""
+        c, rest = split(x)
+        if c != ONE and rest is not None and _moderate(c, power):
+            self.number *= c**power
+            x = rest
+        self._put(x, power)
+
     def _put(self, x: Node, power: int) -> None:
         side = self.above if power > 0 else self.below
         side[x] = side.get(x, 0) + abs(power)
@@ -229,6 +241,11 @@ class Product:
         """The canonical node of the product, of the given type; with `merge`, array products take in other arrays."""
         if merge:
             self._merge()
+        self.above, self.below = multiply_sizes(self.above, type_.dtype), multiply_sizes(self.below, type_.dtype)
+        if self.number == -1 and not self.below and len(self.above) == 1:
+            ((only, power),) = self.above.items()
+            if power == 1 and only.op.name == "add" and len(only.inputs) <= SMALL:
+                return build_sum([(-c, base) for c, base in map(split, only.inputs)], type_)
         p, q = as_ratio(self.number, type_.dtype)
         numerator = _line(p, self.above, type_.dtype)
         if not self.below and q == ONE:
@@ -299,7 +316,7 @@ def _product(x: Node, inputs: Iterable[tuple[Node, bool, int]]) -> Node:
         uses.setdefault((i, power), []).append(may)
     for (i, power), mays in uses.items():
         if len(mays) > 1 and i.op.name in ("mul", "div"):
-            product._put(i, power * len(mays))
+            product.take_power(i, power * len(mays))
         else:
             product.take(i, power * len(mays), all(mays))
     return product.build(x.type)
@@ -347,6 +364,24 @@ def _moderate(c: Fraction, power: int) -> bool:
     return c in (1, -1) or (c != 0 and abs(power) <= 16 and Fraction(1, 10**30) < abs(c) ** abs(power) < 10**30)
 
 
+# ---- sizes
+
+@step("size")
+def _size(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    n = size_of(x)
+    assert n is not None
+    number, rest = primitive(n)
+    return x if number == 1 else scaled(Fraction(number), size_node(rest, x.type.dtype))
+
+
+@step("floordiv")
+def _floordiv(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    n, divisor = dim_of_node(inputs[0]), number_of(inputs[1])
+    if x.type != ArrayType("i64") or not isinstance(n, Size) or divisor is None or divisor <= 0:
+        return node(x.op, inputs)
+    return rebuild(size(floordiv(n, int(divisor))).node)
+
+
 # ---- array products
 
 @step("einsum")
@@ -384,7 +419,9 @@ def _where(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
 @step("maximum", "minimum")
 def _extremum(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
     a, b = sorted(inputs, key=key)
-    return a if a is b else node(x.op, (a, b))
+    made = node(x.op, (a, b))
+    n = dim_of_node(made) if x.type == ArrayType("i64") and not x.type.shape else None
+    return a if a is b else made if n is None else rebuild(size(n).node)
 
 
 @step("equal", "not_equal", "logical_and", "logical_or", "logical_xor", "hypot", "logaddexp")

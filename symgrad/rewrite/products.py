@@ -163,7 +163,7 @@ class Bag:
             groups = [*apart, (labels, members)]
         kept = {k for _, ls in self.deltas for k in ls} | set(self.out)
         inner = [g for g in groups if not g[0] & kept]
-        if len(groups) == 1 and not self.deltas and inner:
+        if len(groups) == 1 and not self.out and inner:
             return
         for labels, members in inner:
             sizes = {k: self.sizes.pop(k) for k in labels}
@@ -313,7 +313,8 @@ def _distributed(bag: Bag, k: int) -> Node:
         pairs: list[Factor] = [*((s, ()) for s in scalars), *others, (term, tuple(used))]
         nodes, places = [x for x, _ in pairs], [ls for _, ls in pairs]
         c, base = split(reduce_einsum(nodes, places, bag.out, sizes, bag.dtype, [False] * len(nodes)))
-        terms.append((bag.number * c, base))
+        inner = [(ONE, base)] if base is None or base.op.name != "add" else map(split, base.inputs)
+        terms += [(bag.number * c * d, part) for d, part in inner]
     return build_sum(terms, ArrayType(bag.dtype, tuple(bag.sizes[i] for i in bag.out)))
 
 
