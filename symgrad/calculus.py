@@ -15,7 +15,7 @@ from .compiler.types import ArrayType
 from .derivatives import gradients, hessian_products, hessians, jacobians, pullbacks, pushforwards
 from .errors import ArgumentError, ShapeError, SymgradError
 from .expression import Expr, cast, check_names, lift, symbol_name, symbols_of
-from .graph import Node, substitute
+from .graph import Node, postorder, substitute
 from .rewrite.canonical import canonicalise
 from .simplifier import simplify
 from .sparsity import diagonal
@@ -88,6 +88,9 @@ def grad(x: Expr, wrt: Variables = None) -> Any:
     """The gradient of a scalar with the shape of each variable.  Raises ShapeError, NotDifferentiable,
     ArgumentError."""
     nodes, structure = variables(x, wrt, "grad")
+    if x.type.shape and _matrix_times_vector(x.node):
+        raise located(x, ShapeError(f"grad: needs a scalar, got {x.type}; * multiplies element by element, the matrix "
+                                    "product is @: x' @ A @ x is the quadratic form"))  # fmt: skip
     try:
         found = [Expr(g, all_symbols(x), source=x.source) for g in gradients(x.node, nodes)]
     except SymgradError as error:
@@ -95,6 +98,13 @@ def grad(x: Expr, wrt: Variables = None) -> Any:
     for g, variable in zip(found, nodes, strict=True):
         g.origin = x, Expr(variable, (variable,))
     return rebuilt(structure, iter(found))
+
+
+def _matrix_times_vector(root: Node) -> bool:
+    """Whether a matrix is multiplied by a vector element by element below `root`."""
+    return any(
+        x.op.name == "mul" and {1, 2} <= {len(i.type.shape) for i in x.inputs} for x in postorder([root])
+    )  # fmt: skip
 
 
 def jacobian(x: Expr, wrt: Variables = None) -> Any:

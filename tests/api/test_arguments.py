@@ -160,6 +160,8 @@ def test_refused_derivatives() -> None:
         sg.compile(sg.parse("2*x", x="n")).grad  # noqa: B018
     with pytest.raises(sg.NotDifferentiable):
         sg.compile(GATHER, wrt="j").grad  # noqa: B018
+    with pytest.raises(sg.ShapeError, match="x' @ A @ x is the quadratic form"):
+        sg.parse("x' * A * x", A="n,n", x="n").grad("x")
 
 
 OUT: list[tuple[Any, str]] = [
