@@ -5,12 +5,11 @@
 A wildcard stands for any subexpression.  In a sum or product the operands match in any order; a wildcard that is left
 alone takes all operands that are left, and the root of a rule may leave operands of a sum or product untouched.  ``-x``
 matches everything, with x its negative, so one rule serves both signs.  Patterns are brought to canonical form once,
-when the first rule of their root operation is tried, and match canonical graphs.
+when a formula first has the operations that they need, and match canonical graphs.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +38,9 @@ class Rule:
     exact: bool = True
     assumes: tuple[str, str] | None = None
     """What is assumed of which wildcard: ("positive", "x")."""
+    at: str = ""
+    """The operation at the root of the left side and then those below it that a node must have in reach, in order of
+    their names: so the sides are built only when a formula has them.  Without it they are built to find it."""
     _left: list[tuple[Node, Node, dict[str, Node]]] = field(default_factory=list, repr=False, compare=False)
     _right: list[Node] = field(default_factory=list, repr=False, compare=False)
 
@@ -52,13 +54,19 @@ class Rule:
     def pattern(self) -> tuple[Node, Node, dict[str, Node]]:
         """Like `made`, with the right side as it was written: most rules never need it in canonical form."""
         if not self._left:
-            wild = {n: symbol(f"{n}_", ArrayType("f64")) for n in inspect.signature(self.sides).parameters}
+            code = self.sides.__code__
+            wild = {n: symbol(f"{n}_", ArrayType("f64")) for n in code.co_varnames[: code.co_argcount]}
             left, right = self.sides(**wild)
             self._left.append((_canonical(lift(left).node), lift(right).node, {n: w.node for n, w in wild.items()}))
         return self._left[0]
 
     def signature(self) -> tuple[str, frozenset[str]]:
         """The operation at the root of the left side, and those that must be in reach of a node for it to match."""
+        root, *needs = self.at.split() if self.at else self.derived()
+        return root, frozenset(needs)
+
+    def derived(self) -> list[str]:
+        """What `at` must say."""
         left, _, wild = self.pattern()
         free = set(wild.values())
         needs: set[str] = set()
@@ -66,7 +74,7 @@ class Rule:
             if p not in free and not _is_negation(p, free):
                 needs.add(p.op.name)
                 needs |= {q.op.name for q in p.inputs if q not in free and not _is_negation(q, free)}
-        return left.op.name, frozenset(needs - {"constant", "symbol"})
+        return [left.op.name, *sorted(needs - {"constant", "symbol"})]
 
     def apply(self, x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
         """The right side for the first way in which `x` matches the left side, with what it assumes; or None."""

@@ -20,20 +20,29 @@ sin, cos, tan, sqrt, absolute, direction = (function(n) for n in ("sin", "cos", 
 arcsin, arccos, arctan, arctan2 = (function(n) for n in ("arcsin", "arccos", "arctan", "arctan2"))
 
 RULES = [
-    Rule("cosine - 1", lambda x: (cos(x) - 1, -2 * sin(x / 2) ** 2)),
-    Rule("double cosine", lambda x: (1 - 2 * sin(x) ** 2, cos(2 * x))),
-    Rule("1 - cos**2", lambda x: (1 - cos(x) ** 2, sin(x) ** 2)),
-    Rule("cos**2 - 1", lambda x: (cos(x) ** 2 - 1, -(sin(x) ** 2))),
-    Rule("1 - sin**2", lambda x: (1 - sin(x) ** 2, cos(x) ** 2)),
-    Rule("sin of a double less two", lambda x: (sin(2 * x) - 2 * sin(x), -4 * sin(x) * sin(x / 2) ** 2)),
-    Rule("tan - sin", lambda x: (tan(x) - sin(x), 2 * tan(x) * sin(x / 2) ** 2)),
-    Rule("sin - tan", lambda x: (sin(x) - tan(x), -2 * tan(x) * sin(x / 2) ** 2)),
-    Rule("arccos near 1", lambda x: (arccos(1 - x), 2 * arcsin(sqrt(x / 2))), why="1 - x loses a small x"),
-    Rule("complement of arctan", lambda x: (pi / 2 - arctan(x), arctan2(1, x))),
-    Rule("complement of arcsin", lambda x: (pi / 2 - arcsin(x), arccos(x))),
-    Rule("arcsin less its limit", lambda x: (arcsin(x) - pi / 2, -arccos(x))),
-    Rule("complement of arccos", lambda x: (pi / 2 - arccos(x), arcsin(x))),
-    Rule("cofunction", lambda x: (sin(pi / 2 - x), cos(x))),
+    Rule("cosine - 1", lambda x: (cos(x) - 1, -2 * sin(x / 2) ** 2), at="add cos"),
+    Rule("double cosine", lambda x: (1 - 2 * sin(x) ** 2, cos(2 * x)), at="add mul pow"),
+    Rule("1 - cos**2", lambda x: (1 - cos(x) ** 2, sin(x) ** 2), at="add mul pow"),
+    Rule("cos**2 - 1", lambda x: (cos(x) ** 2 - 1, -(sin(x) ** 2)), at="add cos pow"),
+    Rule("1 - sin**2", lambda x: (1 - sin(x) ** 2, cos(x) ** 2), at="add mul pow"),
+    Rule(
+        "sin of a double less two",
+        lambda x: (sin(2 * x) - 2 * sin(x), -4 * sin(x) * sin(x / 2) ** 2),
+        at="add mul sin",
+    ),
+    Rule("tan - sin", lambda x: (tan(x) - sin(x), 2 * tan(x) * sin(x / 2) ** 2), at="add mul sin tan"),
+    Rule("sin - tan", lambda x: (sin(x) - tan(x), -2 * tan(x) * sin(x / 2) ** 2), at="add mul sin tan"),
+    Rule(
+        "arccos near 1",
+        lambda x: (arccos(1 - x), 2 * arcsin(sqrt(x / 2))),
+        why="1 - x loses a small x",
+        at="arccos add",
+    ),
+    Rule("complement of arctan", lambda x: (pi / 2 - arctan(x), arctan2(1, x)), at="add arctan mul"),
+    Rule("complement of arcsin", lambda x: (pi / 2 - arcsin(x), arccos(x)), at="add arcsin mul"),
+    Rule("arcsin less its limit", lambda x: (arcsin(x) - pi / 2, -arccos(x)), at="add arcsin"),
+    Rule("complement of arccos", lambda x: (pi / 2 - arccos(x), arcsin(x)), at="add arccos mul"),
+    Rule("cofunction", lambda x: (sin(pi / 2 - x), cos(x)), at="sin add"),
 ]
 
 

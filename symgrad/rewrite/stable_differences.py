@@ -51,11 +51,13 @@ RULES = [
         "arsinh",
         lambda x: (log(root_difference(x, 1)), -arcsinh(x)),
         why="the argument of the logarithm is near 1 for small x",
+        at="log root_difference",
     ),
     Rule(
         "log1p of a ratio",
         lambda x, y: (log1p(x / y), log1p_ratio(x, y)),
         why="x/y overflows, and its derivative earlier",
+        at="log1p div",
     ),
 ]
 

@@ -28,25 +28,34 @@ ndtr, log_ndtr, log1p_ratio, xmlog1p, logcosh, arctanh = (
 )
 
 RULES = [
-    Rule("log cosh of softplus", lambda x: (x + softplus(-2 * x) - log_of_number(2), logcosh(x))),
-    Rule("log1p of a ratio less it", lambda x, y: (log1p_ratio(y, x) - y / x, -xmlog1p(y / x))),
-    Rule("log tanh", lambda x: (log(tanh(x)), log1mexp(-2 * x) - softplus(-2 * x))),
-    Rule("log cos", lambda x: (log(cos(x)), log1p(-2 * sin(x / 2) ** 2)), why="cos(x) is near 1"),
-    Rule("log sinh", lambda x: (log(sinh(x)), x + log1mexp(-2 * x) - log_of_number(2))),
-    Rule("log expm1", lambda x: (log(expm1(x)), x + log1mexp(-x))),
+    Rule(
+        "log cosh of softplus",
+        lambda x: (x + softplus(-2 * x) - log_of_number(2), logcosh(x)),
+        at="add mul softplus",
+    ),
+    Rule(
+        "log1p of a ratio less it",
+        lambda x, y: (log1p_ratio(y, x) - y / x, -xmlog1p(y / x)),
+        at="add div log1p_ratio",
+    ),
+    Rule("log tanh", lambda x: (log(tanh(x)), log1mexp(-2 * x) - softplus(-2 * x)), at="log tanh"),
+    Rule("log cos", lambda x: (log(cos(x)), log1p(-2 * sin(x / 2) ** 2)), why="cos(x) is near 1", at="log cos"),
+    Rule("log sinh", lambda x: (log(sinh(x)), x + log1mexp(-2 * x) - log_of_number(2)), at="log sinh"),
+    Rule("log expm1", lambda x: (log(expm1(x)), x + log1mexp(-x)), at="log expm1"),
     Rule(
         "log erfc",
         lambda x: (log(erfc(x)), where(x < 1, log1p(-erf(x)), log_of_number(2) + log_ndtr(-(2**0.5) * x))),
         why="erfc underflows, and is near 1 for small x",
+        at="log erfc",
     ),
-    Rule("log ndtr", lambda x: (log(ndtr(x)), log_ndtr(x))),
-    Rule("log2 of 1 + x", lambda x: (log2(1 + x), log1p(x) / log_of_number(2))),
-    Rule("log10 of 1 + x", lambda x: (log10(1 + x), log1p(x) / log_of_number(10))),
-    Rule("sum of log1p", lambda x: (log1p(x) + log1p(-x), log1p(-(x**2)))),
-    Rule("artanh", lambda x: (log1p_ratio(2 * x, 1 - x), 2 * arctanh(x))),
-    Rule("minus artanh", lambda x: (log1p_ratio(-2 * x, 1 + x), -2 * arctanh(x))),
-    Rule("artanh of log1p", lambda x: (log1p(2 * x / (1 - x)), 2 * arctanh(x))),
-    Rule("softplus of logaddexp", lambda x: (logaddexp(x, 0), softplus(x))),
+    Rule("log ndtr", lambda x: (log(ndtr(x)), log_ndtr(x)), at="log ndtr"),
+    Rule("log2 of 1 + x", lambda x: (log2(1 + x), log1p(x) / log_of_number(2)), at="log2 add"),
+    Rule("log10 of 1 + x", lambda x: (log10(1 + x), log1p(x) / log_of_number(10)), at="log10 add"),
+    Rule("sum of log1p", lambda x: (log1p(x) + log1p(-x), log1p(-(x**2))), at="add log1p"),
+    Rule("artanh", lambda x: (log1p_ratio(2 * x, 1 - x), 2 * arctanh(x)), at="log1p_ratio add mul"),
+    Rule("minus artanh", lambda x: (log1p_ratio(-2 * x, 1 + x), -2 * arctanh(x)), at="log1p_ratio add mul"),
+    Rule("artanh of log1p", lambda x: (log1p(2 * x / (1 - x)), 2 * arctanh(x)), at="log1p add div mul"),
+    Rule("softplus of logaddexp", lambda x: (logaddexp(x, 0), softplus(x)), at="logaddexp"),
 ]
 
 
