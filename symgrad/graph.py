@@ -17,10 +17,12 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .compiler.types import ArrayType
+from .errors import ArgumentError
 
 if TYPE_CHECKING:
     import networkx
@@ -212,42 +214,47 @@ def _restore(table: FlatTable) -> Node:
     return unflatten(table)[0]
 
 
-@dataclass(frozen=True)
 class Graph:
-    """A view of the graph below some outputs, in topological order.
+    """A view of the graph below some outputs (expressions or nodes, one or several), in topological order.
 
     The questions are those of *Deep Learning*, section 6.5.1: which operation computes a variable, from which inputs,
-    and which variables consume it."""
+    and which variables consume it.
 
-    outputs: tuple[Node, ...]
-    order: tuple[Node, ...] = field(init=False, repr=False)
+    >>> import symgrad as sg
+    >>> g = sg.Graph(sg.parse("(x + y) * z"))
+    >>> [g.operation(v) for v in g]
+    ['symbol', 'symbol', 'add', 'symbol', 'mul']
+    >>> [g.operation(v) for v in g.consumers(g.order[2])], len(g)
+    (['mul'], 5)
+    """
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "order", tuple(postorder(self.outputs)))
+    def __init__(self, outputs: Any) -> None:
+        roots = outputs if isinstance(outputs, list | tuple) else (outputs,)
+        self.outputs: tuple[Node, ...] = tuple(map(_node_of, roots))
+        self.order: tuple[Node, ...] = tuple(postorder(self.outputs))
 
-    def operation(self, v: Node) -> str:
+    def __repr__(self) -> str:
+        return f"<graph of {len(self.order)} nodes, {len(self.outputs)} output{'s'[: len(self.outputs) != 1]}>"
+
+    def operation(self, v: Any) -> str:
         """Name of the operation that computes `v`."""
-        return v.op.name
+        return _node_of(v).op.name
 
-    def inputs(self, v: Node) -> tuple[Node, ...]:
+    def inputs(self, v: Any) -> tuple[Node, ...]:
         """The nodes that `v` is computed from, Pa(v)."""
-        return v.inputs
+        return _node_of(v).inputs
 
-    def consumers(self, v: Node) -> tuple[Node, ...]:
+    def consumers(self, v: Any) -> tuple[Node, ...]:
         """The nodes of this graph that are computed from `v`, Ch(v), in topological order."""
-        return self._consumers.get(v, ())
+        return self._consumers.get(_node_of(v), ())
 
-    @property
+    @cached_property
     def _consumers(self) -> dict[Node, tuple[Node, ...]]:
-        known: dict[Node, tuple[Node, ...]] | None = self.__dict__.get("_known_consumers")
-        if known is None:
-            lists: dict[Node, list[Node]] = {}
-            for c in self.order:
-                for x in dict.fromkeys(c.inputs):
-                    lists.setdefault(x, []).append(c)
-            known = {x: tuple(cs) for x, cs in lists.items()}
-            object.__setattr__(self, "_known_consumers", known)
-        return known
+        lists: dict[Node, list[Node]] = {}
+        for c in self.order:
+            for x in dict.fromkeys(c.inputs):
+                lists.setdefault(x, []).append(c)
+        return {x: tuple(cs) for x, cs in lists.items()}
 
     def counts(self) -> dict[str, int]:
         """How many nodes of each operation there are, by name."""
@@ -275,3 +282,11 @@ class Graph:
             for position, x in enumerate(v.inputs):
                 result.add_edge(number[x], k, position=position)
         return result
+
+
+def _node_of(x: Any) -> Node:
+    """A node itself, or that of an expression."""
+    found = x if isinstance(x, Node) else getattr(x, "node", None)
+    if not isinstance(found, Node):
+        raise ArgumentError(f"graph: expected expressions or nodes, got {type(x).__name__}")
+    return found

@@ -78,6 +78,10 @@ def test_graph_answers_the_questions_of_the_textbook() -> None:
     assert view.consumers(f.node) == ()
     assert view.counts() == {"add": 1, "mul": 1, "sin": 1, "symbol": 2}
     assert len(view) == 5
+    assert list(sg.Graph([f, product])) == list(view)
+    assert view.inputs(product) == view.inputs(product.node)
+    with pytest.raises(sg.ArgumentError, match="graph: expected expressions or nodes, got str"):
+        sg.Graph("x + y")
 
 
 def test_graph_becomes_a_networkx_graph() -> None:
