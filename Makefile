@@ -30,7 +30,7 @@ types: build/types/installed         ## check the types of an installed copy
 notebooks: $(VENV)/installed-notebooks   ## run every notebook from top to bottom
 	@for notebook in $(NOTEBOOKS); do $(BIN)/jupyter-execute --kernel_name=python3 $$notebook || exit; done
 
-bench: $(VENV)/installed-dev         ## measure the speed (peers are compared where installed: pip install -e '.[bench]')
+bench: $(VENV)/installed-dev         ## measure the speed beside the peers that are installed (pip install -e ".[bench]"); ARGS="--help"
 	@for script in tests/benchmarks/bench_*.py; do $(RUN) $$script $(ARGS) || exit; done
 
 golden: $(VENV)/installed-dev        ## rewrite the golden files from what the code says now; read the diff
