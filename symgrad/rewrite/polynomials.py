@@ -121,13 +121,13 @@ def expression(p: Polynomial, dtype: str) -> Expr:
     if not p:
         return Expr(constant_node(0, dtype))
     shared = _shared(p)
-    number = _content(p)
+    number = content(p)
     terms = [product(v / number, _powers(_divided(m, shared)), dtype) for m, v in p.items()]
     total = reduce(lambda a, b: a + b, terms)
     return product(number, _powers(shared), dtype) * total
 
 
-def _content(p: Polynomial) -> Fraction:
+def content(p: Polynomial) -> Fraction:
     """The largest number that leaves whole coefficients, or that makes the only coefficient 1."""
     top = reduce(gcd, (v.numerator for v in p.values()))
     bottom = reduce(lambda a, b: a * b // gcd(a, b), (v.denominator for v in p.values()))

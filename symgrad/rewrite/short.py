@@ -8,7 +8,6 @@ user compiles the simplified formula.
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 from ..expression import FUNCTIONS
@@ -20,20 +19,16 @@ from .terms import ONE, number_of, split
 SHORT = RuleSet("short")
 
 
-def _f(name: str) -> Callable[..., Any]:
+def function(name: str) -> Callable[..., Any]:
+    """The public function `name`, looked up when it is called."""
     return lambda *args: FUNCTIONS[name](*args)
 
 
-exp, log, sqrt, sin, cos, tan = _f("exp"), _f("log"), _f("sqrt"), _f("sin"), _f("cos"), _f("tan")
-sinh, cosh, tanh, sigmoid, softplus, absolute = (
-    _f("sinh"),
-    _f("cosh"),
-    _f("tanh"),
-    _f("sigmoid"),
-    _f("softplus"),
-    _f("abs"),
-)
-log1p, expm1, mask = _f("log1p"), _f("expm1"), _f("mask")
+exp, log, sqrt, sin, cos, tan, sinh, cosh, tanh, sigmoid, softplus, log1p, expm1, mask, sign = (
+    function(n)
+    for n in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sigmoid", "softplus", "log1p",
+              "expm1", "mask", "sign")
+)  # fmt: skip
 
 SHORT.add([
     Rule("exp of log", lambda x: (exp(log(x)), x), assumes=("positive", "x"), at="exp log"),
@@ -58,6 +53,15 @@ SHORT.add([
     Rule("sin of twice", lambda x: (2 * sin(x) * cos(x), sin(2 * x)), at="mul cos sin"),
     Rule("tan", lambda a, x: (a * sin(x) / cos(x), a * tan(x)), at="div cos mul sin"),
     Rule("plain tan", lambda x: (sin(x) / cos(x), tan(x)), at="div cos sin"),
+    Rule("secant", lambda x: (1 + tan(x) ** 2, 1 / cos(x) ** 2), at="add pow tan"),
+    Rule("half of an angle", lambda x: ((1 + tan(x) ** 2) / tan(x), 2 / sin(2 * x)), at="div add pow tan"),
+    Rule("half of an angle", lambda x: (1 / (tan(x) * cos(x) ** 2), 2 / sin(2 * x)), at="div mul pow tan"),
+    Rule("cos times tan", lambda x: (cos(x) * tan(x), sin(x)), assumes=("not a pole", "x"), at="mul cos tan"),
+    Rule("sum of exponentials", lambda x: (exp(x) + exp(-x), 2 * cosh(x)), at="add exp"),
+    Rule("difference of exponentials", lambda x: (exp(x) - exp(-x), 2 * sinh(x)), at="add exp mul"),
+    Rule("complement of tanh", lambda x: (sinh(x) / cosh(x) ** 2, tanh(x) / cosh(x)), at="div cosh pow sinh"),
+    Rule("log of a quotient", lambda x, y: (log(x) - log(y), log(x / y)), assumes=("positive", "y"), at="add log mul"),
+    Rule("log of a product", lambda x, y: (log(x) + log(y), log(x * y)), assumes=("positive", "y"), at="add log"),
     Rule("plain tanh", lambda x: (sinh(x) / cosh(x), tanh(x)), at="div cosh sinh"),
     Rule("product of exponentials", lambda x, y: (exp(x) * exp(y), exp(x + y)), at="mul exp"),
     Rule("exponential over exponential", lambda x, y: (exp(x) / exp(y), exp(x - y)), at="div exp"),
@@ -67,7 +71,6 @@ SHORT.add([
     Rule("sigmoid times exp", lambda x: (sigmoid(-x) * exp(x), sigmoid(x)), at="mul exp sigmoid"),
     Rule("softplus difference", lambda x: (softplus(x) - softplus(-x), x), at="add mul softplus"),
     Rule("tanh from cosh", lambda x: (1 / cosh(x) ** 2, 1 - tanh(x) ** 2), at="div cosh pow"),
-    Rule("mask of a sum", lambda c, x: (mask(c, x) + mask(~c, x), x), at="add logical_not mask not_equal"),
 ])  # fmt: skip
 
 
@@ -112,17 +115,6 @@ def _powers(x: Node) -> dict[Node, int]:
             base, k = f.inputs[0], int(value)
         found[base] = found.get(base, 0) + k
     return found
-
-
-@SHORT.procedure("mask of a norm", "mask")
-def _unmask(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
-    """The mask that keeps the subgradient of a norm at 0 is not written."""
-    condition, value = x.inputs
-    if condition.op.name != "not_equal" or value.type.shape != x.type.shape:
-        return None
-    zero = [i for i in condition.inputs if split(i) == (Fraction(0), None)]
-    tested = [i for i in condition.inputs if split(i) != (Fraction(0), None)]
-    return (value, [("not zero", tested[0])]) if len(zero) == 1 and len(tested) == 1 else None
 
 
 @SHORT.procedure("equal bases", "mul")

@@ -1,0 +1,246 @@
+"""Forms of array products that `simplify` tries: sums multiplied out where terms then meet, numbers and signs taken out
+of the factors of a product, quotients term by term, inverses beside what they undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import reduce
+from math import gcd
+
+from ..expression import Expr
+from ..graph import Node, lookup, node
+from ..ops.contraction import einsum_node
+from .canonical import build_sum, rebuild
+from .engine import Assumed
+from .fractions import filled
+from .symmetry import transposed
+from .terms import ONE, constant_node, split
+
+MOST = 8
+Form = tuple[str, Node, Assumed]
+
+
+def forms(x: Node) -> Iterator[Form]:
+    """Other forms of the canonical node `x` by name, with what they assume."""
+    match x.op.name:
+        case "einsum":
+            yield from _multiplied_out(x)
+            yield from _number_out(x)
+            yield from _inverse(x)
+        case "mul":
+            yield from _sign_into(x)
+            yield from _number_out(x)
+        case "div":
+            yield from _term_by_term(x)
+            yield from _sign_into(x)
+            yield from _number_out(x)
+        case "add":
+            yield from _content_out(x)
+
+
+def _multiplied_out(x: Node) -> Iterator[Form]:
+    labels, out, extra = x.params
+    for k, operand in enumerate(x.inputs):
+        if operand.op.name != "add" or len(operand.inputs) > MOST:
+            continue
+        terms: list[tuple[Fraction, Node | None]] = []
+        for t in operand.inputs:
+            own = labels[k][len(labels[k]) - len(t.type.shape) :]
+            if t.type.shape != operand.type.shape[len(operand.type.shape) - len(t.type.shape) :]:
+                break
+            sizes = {label: n for label, n in zip(labels[k], operand.type.shape, strict=True) if label not in own}
+            c, base = split(t)
+            lost = [label for label in sizes if not any(label in ls for j, ls in enumerate(labels) if j != k)]
+            if base is None or lost:
+                whole = reduce_over(x, k, t)
+                if whole is None:
+                    break
+                terms.append(split(whole))
+                continue
+            inputs = (*x.inputs[:k], base, *x.inputs[k + 1 :])
+            part = rebuild(einsum_node(list(inputs), [*labels[:k], own, *labels[k + 1 :]], out, dict(extra)))
+            d, rest = split(part)
+            terms.append((c * d, rest))
+        else:
+            yield "sum taken apart", build_sum(terms, x.type), []
+
+
+def reduce_over(x: Node, k: int, t: Node) -> Node | None:
+    """The einsum `x` with the term `t`, which has fewer axes, repeated along the others of operand `k`."""
+    labels, out, extra = x.params
+    full = filled(t, x.inputs[k].type)
+    if full.type.shape != x.inputs[k].type.shape:
+        return None
+    return rebuild(einsum_node([*x.inputs[:k], full, *x.inputs[k + 1 :]], labels, out, dict(extra)))
+
+
+def content(x: Node) -> Fraction:
+    """The largest number that all terms of a sum are whole multiples of, negative if all terms are."""
+    coefficients = [split(t)[0] for t in x.inputs]
+    if not all(coefficients):
+        return ONE
+    top = reduce(gcd, (c.numerator for c in coefficients))
+    bottom = reduce(lambda a, b: a * b // gcd(a, b), (c.denominator for c in coefficients))
+    found = Fraction(top, bottom)
+    return -found if all(c < 0 for c in coefficients) else found
+
+
+def _divided(x: Node, number: Fraction) -> Node:
+    return build_sum([(c / number, base) for c, base in map(split, x.inputs)], x.type)
+
+
+def _times(number: Fraction, x: Node) -> Node:
+    dtype = x.type.dtype
+    scaled = x
+    if number.numerator != 1:
+        scaled = rebuild(node(lookup("mul"), (constant_node(number.numerator, dtype), scaled)))
+    if number.denominator != 1:
+        scaled = rebuild(node(lookup("div"), (scaled, constant_node(number.denominator, dtype))))
+    return scaled
+
+
+def _content_out(x: Node) -> Iterator[Form]:
+    number = content(x)
+    if number not in (1, -1):
+        inner = _divided(x, number)
+        if inner.op.name == "add" and len(inner.inputs) == len(x.inputs):
+            yield "common number", _times(number, inner), []
+
+
+def _number_out(x: Node) -> Iterator[Form]:
+    """What multiplies all terms of a sum that is a factor stands in front."""
+    for k, factor in enumerate(x.inputs):
+        if factor.op.name == "add" and (number := content(factor)) != 1 and factor.type.dtype != "i64":
+            inputs = (*x.inputs[:k], _divided(factor, number), *x.inputs[k + 1 :])
+            below = x.op.name == "div" and k == 1
+            yield "common number", _times(1 / number if below else number, _remade(x, inputs)), []
+
+
+def _remade(x: Node, inputs: tuple[Node, ...]) -> Node:
+    if x.op.name == "einsum":
+        labels, out, extra = x.params
+        return rebuild(einsum_node(list(inputs), labels, out, dict(extra)))
+    return rebuild(node(x.op, inputs, x.params))
+
+
+def _sign_into(x: Node) -> Iterator[Form]:
+    """``-c*(a - b)`` as ``c*(b - a)``, also where the difference is a factor of an array product."""
+    number, base = split(x)
+    if number >= 0 or base is None:
+        return
+    turned = _negated(base, 3)
+    if turned is not None:
+        yield "sign into a difference", _times(-number, turned), []
+
+
+def _negated(x: Node, levels: int) -> Node | None:
+    """The negative of a product by the sign of a difference in it, None if there is none."""
+    if x.op.name == "add":
+        signs = {split(t)[0] > 0 for t in x.inputs}
+        return _divided(x, -ONE) if len(signs) == 2 else None
+    if x.op.name not in ("mul", "div", "einsum") or not levels:
+        return None
+    for k, factor in enumerate(x.inputs):
+        inner = _negated(factor, levels - 1)
+        if inner is not None:
+            return _remade(x, (*x.inputs[:k], inner, *x.inputs[k + 1 :]))
+    return None
+
+
+def _term_by_term(x: Node) -> Iterator[Form]:
+    top, bottom = x.inputs
+    if top.op.name == "add" and len(top.inputs) <= MOST:
+        terms = [split(rebuild(node(x.op, (t, bottom)))) for t in top.inputs]
+        yield "term by term", build_sum(terms, x.type), []
+
+
+# ---- inverses
+
+def _inverse(x: Node) -> Iterator[Form]:
+    """``A.T @ inv(A @ X).T`` is ``inv(X).T``, and ``A.T @ cofactor(A @ X)`` is ``det(A @ X)*inv(X).T``."""
+    labels, _, extra = x.params
+    if extra or any(len(ls) > 2 for ls in labels):
+        return
+    for k, whole in enumerate(x.inputs):
+        if whole.op.name not in ("inv", "cofactor"):
+            continue
+        product = whole.inputs[0]
+        parts = _chain(product)
+        if parts is None:
+            continue
+        # inv maps columns to rows: along the labels (i, j) of a cofactor stands the transpose of the inverse.
+        i, j = labels[k] if whole.op.name == "cofactor" else labels[k][::-1]
+        yield from _undone(x, k, parts, (i, j))
+
+
+def _undone(x: Node, k: int, parts: list[tuple[Node, bool]], ends: tuple[int, int]) -> Iterator[Form]:
+    labels, out, _ = x.params
+    whole = x.inputs[k]
+    i, j = ends
+    operands = [(y, ls) for n, (y, ls) in enumerate(zip(x.inputs, labels, strict=True)) if n != k]
+    left, right = list(parts), []
+    for end, place in ((i, 0), (j, -1)):
+        while len(left) > 1:
+            factor, turned = left[place]
+            meeting = next((o for o in operands if o[0] is factor and end in o[1]), None)
+            if meeting is None or end in out or sum(end in ls for _, ls in operands) != 1:
+                break
+            rows, columns = meeting[1][::-1] if turned else meeting[1]
+            if end != (rows if place == 0 else columns):
+                break
+            operands.remove(meeting)
+            end = columns if place == 0 else rows
+            left = left[1:] if place == 0 else left[:-1]
+            right.append(factor)
+        i, j = (end, j) if place == 0 else (i, end)
+    if not right or any(p.type.shape[0] != p.type.shape[1] for p, _ in parts):
+        return
+    inner = Expr(parts_product(left))
+    inverse = rebuild(node(lookup("inv"), (inner.node,)))
+    made = rebuild(einsum_node([*(y for y, _ in operands), inverse], [*(ls for _, ls in operands), (j, i)], out, {}))
+    if whole.op.name == "cofactor":
+        det = rebuild(node(lookup("det"), (whole.inputs[0],)))
+        made = rebuild(node(lookup("mul"), (det, made)))
+    yield "inverse of a product", made, [("invertible", p) for p, _ in parts]
+
+
+def parts_product(parts: list[tuple[Node, bool]]) -> Node:
+    """The matrix product of factors, each of which may be transposed."""
+    labels = [(n + 1, n) if turned else (n, n + 1) for n, (_, turned) in enumerate(parts)]
+    if len(parts) == 1:
+        return transposed(parts[0][0]) if parts[0][1] else parts[0][0]
+    return rebuild(einsum_node([y for y, _ in parts], labels, (0, len(parts)), {}))
+
+
+def _chain(x: Node) -> list[tuple[Node, bool]] | None:
+    """The factors of a product of matrices from left to right, with whether each is transposed."""
+    if x.op.name != "einsum" or len(x.type.shape) != 2:
+        return None
+    labels, out, extra = x.params
+    if extra or any(len(ls) != 2 for ls in labels):
+        return None
+    found: list[tuple[Node, bool]] = []
+    at, end = out
+    left = list(zip(x.inputs, labels, strict=True))
+    while left:
+        step = next(((y, ls) for y, ls in left if at in ls), None)
+        if step is None:
+            return None
+        left.remove(step)
+        y, (a, b) = step
+        found.append((y, a != at))
+        at = b if a == at else a
+    return _flattened(found) if at == end else None
+
+
+def _flattened(parts: list[tuple[Node, bool]]) -> list[tuple[Node, bool]]:
+    found: list[tuple[Node, bool]] = []
+    for y, turned in parts:
+        inner = _chain(y) if y.op.name == "einsum" else None
+        if inner is None:
+            found.append((y, turned))
+        else:
+            found += [(z, t != turned) for z, t in (inner[::-1] if turned else inner)]
+    return found
