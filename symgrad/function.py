@@ -16,6 +16,8 @@ import numpy as np
 
 from .arguments import Array, Parameter, Signature, describe, is_ready
 from .broadcasting import over_points, spread
+from .checking import Certificate, check
+from .compiler.builtin import Entry, entry, natively_callable
 from .compiler.types import DTYPES, ArrayType, evaluate
 from .conditions import conditions
 from .errors import ArgumentError
@@ -23,7 +25,9 @@ from .flattening import Layout
 from .formula import JOINS, Formula, derived
 from .graph import FlatTable, Node, flatten, unflatten
 from .machine import Bound, Machine, Options
+from .nonfinite import Nonfinite, trace
 from .problem import Problem
+from .profiling import Profile, profile
 from .specialise import size_names
 from .stages import text_of_stage
 from .trees import Tree, leaves, mapped, matching, rebuilt
@@ -290,6 +294,54 @@ class Function:
         if join is None:
             return result
         return join(layout, [v for _, v in matching(self.formula.outputs, result, "result")])
+
+    # ---- trusting it
+
+    def _given_values(
+        self, args: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> tuple[dict[Node, Array], dict[str, int]]:
+        """The arrays of a call by their symbols, and the numbers of the size names."""
+        arrays = self.signature.arrays(self.signature.values(args, keywords))
+        return dict(zip(self.signature.symbols, arrays, strict=True)), self.signature.sizes(arrays)
+
+    def check(self, *args: Any, most: int = 8, **keywords: Any) -> Certificate:
+        """A certificate: value, gradient and Hessian as compiled against the same formula with 50 digits, and its
+        derivative rules against differences of the value with as many, at the given point and at adversarial ones.
+
+        Prints the largest errors in ulps and where they are; truthy if nothing is worse than its condition allows.  Of
+        long gradients `most` elements are looked at.  Raises ArgumentError for a function that is no scalar, and for
+        operations without a meaning in high precision.
+
+        >>> import symgrad as sg
+        >>> f = sg.compile(sg.parse("log(1 + exp(x))", x=""))
+        >>> bool(f.check(2.0))
+        True
+        """
+        values, sizes = self._given_values(args, keywords)
+        return check(self.formula, self.options, values, sizes, most)
+
+    def trace_nan(self, *args: Any, **keywords: Any) -> Nonfinite:
+        """The first part of the formula, in the user's own text, that became NaN or infinite in the value or, if a
+        gradient is known to be wanted, in the gradient; with the values that went in, and what helps if it is known.
+
+        Falsy if all is finite.
+
+        >>> import symgrad as sg
+        >>> f = sg.compile(sg.parse("2*log(x - 1)", x=""))
+        >>> print(f.trace_nan(1.0))
+        log(x - 1) became -inf, in the value
+            2*log(x - 1)
+              ^^^^^^^^^^
+            with x - 1 = 0.0
+            this is a logarithm of 0
+            where x - 1 may be 0, write xlogy(k, x - 1) for k*log(x - 1), or log(maximum(x - 1, 1e-300))
+        """
+        return trace(self.formula, *self._given_values(args, keywords))
+
+    def profile(self, *args: Any, **keywords: Any) -> Profile:
+        """Time and bytes of each part of the formula, in the user's own text, for these arguments: each part compiled
+        alone, beside the time of the whole, in which the parts share their loops."""
+        return profile(self.formula, self.options, *self._given_values(args, keywords))
 
     # ---- looking at it
 

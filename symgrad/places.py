@@ -42,7 +42,7 @@ class Place:
     @property
     def title(self) -> str:
         """The part, and that it is a derivative of it that is meant."""
-        return ("", "derivative of ", "second derivative of ")[min(self.order, 2)] + self.text
+        return ("", "derivative of ", "second derivative of ", "higher derivative of ")[min(self.order, 3)] + self.text
 
 
 Spans = dict[Node, tuple[str, tuple[int, int]]]
@@ -58,7 +58,8 @@ def places(formula: Formula) -> dict[Node, Place]:
     raw = list(origins.table)
     canonical = dict(zip(reversed(canonicalise(raw)), reversed(raw), strict=True))
     order = postorder(canonicalise(formula.nodes))
-    found = {x: place for x in order if (place := _followed(x, known, canonical, origins.table))}
+    most = sum(2 if kind in ("hessian", "hvp") else 1 for kind in kinds) or 2
+    found = {x: place for x in order if (place := _followed(x, known, canonical, origins.table, most))}
     for root, source in zip(canonicalise(formula.nodes), _repeated(base), strict=False):
         found.setdefault(root, Place(source.text, (0, len(source.text)), len(kinds)))
     for x in reversed(order):
@@ -146,9 +147,9 @@ def _differentiated_text(source: Source) -> None:
 
 
 def _followed(
-    x: Node, known: Mapping[Node, Place], canonical: Mapping[Node, Node], origins: Mapping[Node, Node]
+    x: Node, known: Mapping[Node, Place], canonical: Mapping[Node, Node], origins: Mapping[Node, Node], most: int
 ) -> Place | None:
-    """The place that a node of a derivative leads back to."""
+    """The place that a node of a derivative of at most the order `most` leads back to."""
     order = 0
     while x not in known:
         made = x if x in origins else canonical.get(x)
@@ -156,7 +157,7 @@ def _followed(
             return None
         x, order = origins[made], order + 1
     place = known[x]
-    return Place(place.source, place.span, order)
+    return Place(place.source, place.span, min(order, most))
 
 
 def with_dtype(source: Source, dtype: str | None) -> Source:
