@@ -17,7 +17,6 @@ import numpy as np
 from .arguments import Array, Parameter, Signature, describe, is_ready
 from .broadcasting import over_points, spread
 from .checking import Certificate, check
-from .compiler.builtin import Entry, entry, natively_callable
 from .compiler.types import DTYPES, ArrayType, evaluate
 from .conditions import conditions
 from .errors import ArgumentError
