@@ -21,8 +21,8 @@ from .scalars import Extern
 from .types import ArrayType, is_float
 
 GEMM = {dtype: Extern("scipy.linalg.cython_blas", name, 13) for dtype, name in (("f64", "dgemm"), ("f32", "sgemm"))}
-SMALLEST_PRODUCT = 40_000
-"""Multiplications from which a call of gemm is quicker than a loop of our own (measured)."""
+SMALLEST_PRODUCT, SMALLEST_GEMM = 20_000, 1_000_000
+"""Multiplications from which packed panels are quicker than a loop, and a call of gemm than those (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,13 @@ def _library() -> Any:
             if hasattr(library, "openblas_set_num_threads_local"):
                 return library
     return None
+
+
+def thread_setter() -> int:
+    """The address of the function that sets on how many threads SciPy's BLAS works for the calling thread, and gives
+    the number before; 0 where there is none."""
+    library = _library()
+    return 0 if library is None else ctypes.cast(library.openblas_set_num_threads_local, ctypes.c_void_p).value or 0
 
 
 @contextmanager

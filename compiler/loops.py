@@ -110,10 +110,11 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """``target (+)= left @ right`` by BLAS where it is large, by the steps `otherwise` where it is not.
+    """``target (+)= left @ right``: by BLAS where it is large, by packed panels of vectors of `lanes` in the middle, by
+    the steps `otherwise` where it is small.
 
     `rows`, `columns` and `inner` are (start, stop) of the axes; `accumulate` adds to what is there.
-    Of a `symmetric` result BLAS computes what lies above the diagonal and some of what lies below."""
+    Of a `symmetric` result what lies on and above the diagonal is computed, and some of what lies below."""
 
     dtype: str
     rows: tuple[Dim, Dim]
@@ -124,6 +125,7 @@ class Product:
     right: Matrix
     accumulate: bool
     symmetric: bool
+    lanes: int
     otherwise: tuple[Step, ...]
 
 
@@ -275,7 +277,7 @@ def _step(step: Step, pad: str) -> Iterator[str]:
             yield f"{pad}fill {array}{place} = {print_value(value)}"
         case Product():
             names = [f"{m.array}{chr(39) * m.transposed}" for m in (step.target, step.left, step.right)]
-            op, way = "add" * step.accumulate, "half gemm" if step.symmetric else "gemm"
+            op, way = "add" * step.accumulate, "packed halves" if step.symmetric else "gemm or panels"
             yield f"{pad}{names[0]} {op}= {names[1]} @ {names[2]} by {way}, or if small"
             for inner in step.otherwise:
                 yield from _step(inner, pad + "  ")

@@ -272,6 +272,7 @@ class _Builder:
             self.matrix(product.right, product.inner, ends),
             statement.target in self.context.partial,
             product.symmetric,
+            self.context.vector_bytes // BYTES[statement.type.dtype],
             otherwise,
         )
 

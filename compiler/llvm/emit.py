@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import assert_never
 
-from ..blas import GEMM, SMALLEST_PRODUCT
+from ..blas import GEMM, SMALLEST_GEMM, SMALLEST_PRODUCT
 from ..index import Const
 from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Product, Step, Store
 from ..scalars import neutral
 from ..types import ArrayType, product
 from .builder import BYTES, MEMORY, SCALAR, Value, constant, vector
 from .expressions import Expressions
+from .packed import shape
 
 
 class NestEmitter(Expressions):
@@ -28,6 +29,7 @@ class NestEmitter(Expressions):
         super().__init__(arrays, frozenset(_written(nest.body)))
         self.accumulators: dict[str, tuple[Begin, Value]] = {}
         self.labels = 0
+        self.products: set[tuple[str, int]] = set()
         self.nest = nest
 
     def text(self) -> str:
@@ -126,94 +128,75 @@ class NestEmitter(Expressions):
         self.close()
 
     def product(self, step: Product) -> None:
-        """A branch on the number of multiplications: a call of gemm, or the steps."""
+        """Branches on the number of multiplications: the steps, packed panels, or a call of gemm."""
         m, n, k = (self.size(stop - start) for start, stop in (step.rows, step.columns, step.inner))
         work = self.emit(f"mul i64 {self.emit(f'mul i64 {m}, {n}')}, {k}")
-        large = self.emit(f"icmp sge i64 {work}, {SMALLEST_PRODUCT}")
-        for size in (m, n, k, *(self.size(x.leading) for x in (step.target, step.left, step.right))):
-            large = self.emit(f"and i1 {large}, {self.emit(f'icmp slt i64 {size}, {2**31}')}")
+        with self.branch(self.emit(f"icmp sge i64 {work}, {SMALLEST_PRODUCT}")) as small:
+            if step.symmetric:
+                self.packed(step, m, n, k)
+            else:
+                large = self.emit(f"icmp sge i64 {work}, {SMALLEST_GEMM}")
+                for size in (m, n, k, *(self.size(x.leading) for x in (step.target, step.left, step.right))):
+                    large = self.emit(f"and i1 {large}, {self.emit(f'icmp slt i64 {size}, {2**31}')}")
+                with self.branch(large) as medium:
+                    self.gemm(step, m, n, k)
+                    medium()
+                    self.packed(step, m, n, k)
+            small()
+            self.steps_of(step.otherwise)
+
+    @contextmanager
+    def branch(self, condition: str) -> Iterator[Callable[[], None]]:
+        """What is emitted within runs where `condition` holds, and after a call of what it gives, where it does not."""
         self.labels += 1
         label = self.labels
         self.open()
-        self.do(f"br i1 {large}, label %call{label}, label %own{label}")
-        self.label(f"call{label}")
+        self.do(f"br i1 {condition}, label %then{label}, label %else{label}")
+        self.label(f"then{label}")
         self.open()
-        self.gemm(step, m, n, k)
-        self.close()
-        self.do(f"br label %joined{label}")
-        self.label(f"own{label}")
-        self.open()
-        self.steps_of(step.otherwise)
+
+        def otherwise() -> None:
+            self.close()
+            self.do(f"br label %joined{label}")
+            self.label(f"else{label}")
+            self.open()
+
+        yield otherwise
         self.close()
         self.do(f"br label %joined{label}")
         self.label(f"joined{label}")
         self.close()
+
+    def packed(self, step: Product, m: str, n: str, k: str) -> None:
+        """The call of our own product."""
+        left, right = step.left, step.right
+        if step.target.transposed:
+            m, n = n, m
+            left, right = _turned(step.right), _turned(step.left)
+        self.products.add((step.dtype, step.lanes))
+        c, a, b = (self.pointers(x.array, x.index).refs[()] for x in (step.target, left, right))
+        strides = [self.size(x.leading) if x.transposed == far else "1" for x in (left, right) for far in (False, True)]
+        numbers = ", ".join(f"i64 {x}" for x in (*strides[2:], m, n, k))
+        flags = f"i1 {str(step.accumulate).lower()}, i1 {str(step.symmetric).lower()}"
+        places = f"ptr {c}, i64 {self.size(step.target.leading)}, ptr {a}, i64 {strides[0]}, i64 {strides[1]}, ptr {b}"
+        self.do(f"call void @{shape(step.dtype, step.lanes).name('whole')}({places}, {numbers}, {flags})")
 
     def gemm(self, step: Product, m: str, n: str, k: str) -> None:
         """The call, in which every row-major matrix is the transpose of a column-major one."""
         left, right = step.left, step.right
         if step.target.transposed:
             m, n = n, m
-            left = replace(step.right, transposed=not step.right.transposed)
-            right = replace(step.left, transposed=not step.left.transposed)
-        scalar = SCALAR[step.dtype]
-        row = GEMM[step.dtype]
+            left, right = _turned(step.right), _turned(step.left)
+        scalar, row = SCALAR[step.dtype], GEMM[step.dtype]
         name = f"{row.module}.{row.symbol}"
         self.externs[name] = row
-        one, beta = constant(1, step.dtype), constant(int(step.accumulate), step.dtype)
-        places = [self.pointers(x.array, x.index).refs[()] for x in (right, left, step.target)]
-        leading = [self.integer(self.size(x.leading)) for x in (right, left, step.target)]
+        one, beta = (self.allocate(scalar, constant(x, step.dtype)) for x in (1, int(step.accumulate)))
+        c, a, b = (self.pointers(x.array, x.index).refs[()] for x in (step.target, left, right))
+        ldc, lda, ldb = (self.integer(self.size(x.leading)) for x in (step.target, left, right))
         flags = ["@blas.transposed" if x.transposed else "@blas.plain" for x in (right, left)]
-        factors = [self.allocate(scalar, value) for value in (one, beta)]
-
-        def call(rows: str, columns: str, places: list[str]) -> None:
-            sizes = [self.integer(size) for size in (columns, rows, k)]
-            arguments = [
-                *flags,
-                *sizes,
-                factors[0],
-                places[0],
-                leading[0],
-                places[1],
-                leading[1],
-                factors[1],
-                places[2],
-                leading[2],
-            ]
-            self.do(f'call void @"{name}"({", ".join(f"ptr {x}" for x in arguments)})')
-
-        if step.symmetric:
-            self.panels(step, right, n, places, call)
-        else:
-            call(m, n, places)
-
-    def panels(
-        self, step: Product, right: Matrix, n: str, places: list[str], call: Callable[[str, str, list[str]], None]
-    ) -> None:
-        """Panels of columns, each down to the diagonal only."""
-        eighth = self.emit(f"lshr i64 {n}, 3")
-        rounded = self.emit(f"and i64 {self.emit(f'add i64 {eighth}, 7')}, -8")
-        width = self.emit(f"call i64 @llvm.smax.i64(i64 {rounded}, i64 24)")
-        self.labels += 1
-        k, scalar = self.labels, SCALAR[step.dtype]
-        counter = self.allocate("i64", "0")
-        self.do(f"br label %panel{k}")
-        self.label(f"panel{k}")
-        first = self.emit(f"load i64, ptr {counter}")
-        after = self.emit(f"add i64 {first}, {width}")
-        last = self.emit(f"call i64 @llvm.smin.i64(i64 {after}, i64 {n})")
-        columns = self.emit(f"sub i64 {last}, {first}")
-        jump = self.emit(f"mul i64 {first}, {self.size(right.leading)}") if right.transposed else first
-        here = [
-            self.emit(f"getelementptr {scalar}, ptr {places[0]}, i64 {jump}"),
-            places[1],
-            self.emit(f"getelementptr {scalar}, ptr {places[2]}, i64 {first}"),
-        ]
-        call(last, columns, here)
-        self.do(f"store i64 {after}, ptr {counter}")
-        more = self.emit(f"icmp slt i64 {after}, {n}")
-        self.do(f"br i1 {more}, label %panel{k}, label %panels{k}")
-        self.label(f"panels{k}")
+        sizes = [self.integer(size) for size in (n, m, k)]
+        arguments = [*flags, *sizes, one, b, ldb, a, lda, beta, c, ldc]
+        self.do(f'call void @"{name}"({", ".join(f"ptr {x}" for x in arguments)})')
 
     def integer(self, ref: str) -> str:
         """The address of a 32-bit copy of an i64; a leading size of 0 counts as 1."""
@@ -368,6 +351,10 @@ class NestEmitter(Expressions):
         self.label(f"after{label}")
         self.do(f"%end{label} = phi i64 [ {start}, %before{label} ], [ %next{label}, %latch{label} ]")
         return f"%end{label}"
+
+
+def _turned(matrix: Matrix) -> Matrix:
+    return replace(matrix, transposed=not matrix.transposed)
 
 
 def _written(body: tuple[Step, ...]) -> set[str]:

@@ -18,6 +18,7 @@ from .builder import SCALAR, vector
 from .emit import NestEmitter
 from .entry import CombineEmitter, EntryEmitter, StreamEmitter
 from .integers import INTEGER_FUNCTIONS
+from .packed import packed_product
 from .vecmath import definitions
 
 
@@ -34,6 +35,7 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
     mathematics: set[tuple[str, str, int]] = set()
     outlined: set[tuple[str, str, int]] = set()
     externs: dict[str, Extern] = {}
+    products: set[tuple[str, int]] = set()
     nests: dict[str, NestEmitter] = {}
     arrays = schedule.arrays | schedule.shadows
     parts = []
@@ -43,6 +45,7 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
         mathematics |= emitter.mathematics
         outlined |= emitter.outlined
         externs |= emitter.externs
+        products |= emitter.products
     for action in schedule.actions:
         if isinstance(action, Stream):
             parts.append(StreamEmitter(schedule, nests, action).text())
@@ -54,6 +57,7 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
         )
     parts += [_declaration(name, row) for name, row in externs.items()]
     parts += [_outlined(*need) for need in sorted(outlined)]
+    parts += [packed_product(*need) for need in sorted(products)]
     integer = [INTEGER_FUNCTIONS[name](lanes) for name, dtype, lanes in sorted(mathematics) if dtype == "i64"]
     floating = definitions(sorted(need for need in mathematics if need[1] != "i64"))
     attribute = f"attributes #0 = {{ nounwind noinline {attributes} }}"
