@@ -11,6 +11,7 @@ from . import batching as batching
 from . import control as control
 from . import implicit as implicit
 from . import ops as ops
+from . import schedules as schedules
 from .api import compile
 from .build import matrix, scalar, tensor, vector
 from .custom import operation
@@ -20,14 +21,17 @@ from .errors import (
     DomainError,
     DTypeError,
     NotDifferentiable,
+    NotFinite,
     ParseError,
     ShapeError,
     SymgradError,
 )
 from .expression import FUNCTIONS as _FUNCTIONS
 from .expression import Expr
+from .fitting import fit
 from .function import Function
 from .graph import Graph
+from .initialisation import init
 from .just_in_time import jit
 from .parser import parse
 from .sympy_bridge import from_sympy
@@ -36,9 +40,9 @@ from .tracing import from_function
 __version__ = "0.1.0"
 
 __all__ = [
-    "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "ParseError",
-    "ShapeError", "SymgradError", "compile", "from_function", "from_sympy", "jit", "matrix", "operation", "parse",
-    "same", "scalar", "tensor", "vector",
+    "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "NotFinite",
+    "ParseError", "ShapeError", "SymgradError", "compile", "fit", "from_function", "from_sympy", "init", "jit",
+    "matrix", "operation", "parse", "same", "scalar", "schedules", "tensor", "vector",
 ]  # fmt: skip
 
 

@@ -71,3 +71,7 @@ class ArgumentError(SymgradError, TypeError, ValueError):
 class DomainError(SymgradError, ValueError):
     """Numbers outside an operation's domain where no IEEE value can say so (an empty maximum, an index out of
     range)."""
+
+
+class NotFinite(SymgradError, ArithmeticError):
+    """A computation that cannot go on: a number that it needs became infinite or NaN."""

@@ -103,6 +103,7 @@ LAYERS = [
     "symgrad",
     "symgrad.demo",
     "symgrad.cli",
+    "symgrad.__main__",
 ]
 
 # What users hold: methods such as `Expr.grad` call, when they are called, what stands above them.
