@@ -114,11 +114,19 @@ class Node:
         return self
 
 
-_table: dict[tuple[Any, ...], weakref.KeyedRef[Any, Node]] = {}
+class _Reference(weakref.ref[Node]):
+    """A weak reference that knows its key in the table."""
+
+    __slots__ = ("key",)
+    key: tuple[Any, ...]
+
+
+_table: dict[tuple[Any, ...], _Reference] = {}
 _lock = threading.RLock()
 
 
-def _forget(reference: weakref.KeyedRef[Any, Node]) -> None:
+def _forget(reference: weakref.ref[Node]) -> None:
+    assert isinstance(reference, _Reference)
     with _lock:
         if _table.get(reference.key) is reference:
             del _table[reference.key]
@@ -141,8 +149,9 @@ def node(op: Op, inputs: tuple[Node, ...] = (), params: Params = ()) -> Node:
         if existing is None:
             existing = Node()
             existing.op, existing.inputs, existing.params, existing.type = op, inputs, params, type_
-            existing.depth = 1 + max((x.depth for x in inputs), default=0)
-            _table[key] = weakref.KeyedRef(existing, _forget, key)
+            existing.depth = 1 + max([x.depth for x in inputs], default=0)
+            reference = _table[key] = _Reference(existing, _forget)
+            reference.key = key
     return existing
 
 

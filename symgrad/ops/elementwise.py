@@ -99,6 +99,9 @@ def elementwise_type(name: str, result: str | None = None) -> Callable[[Sequence
     """The type rule of an elementwise operation: operands of one element type, broadcast shapes."""
 
     def infer(types: Sequence[ArrayType], params: Params) -> ArrayType:
+        first = types[0]
+        if result is None and all(t is first or t == first for t in types):
+            return first
         dtypes = {t.dtype for t in types}
         if len(dtypes) > 1:
             raise DTypeError(f"{name}: operands have different element types: {', '.join(map(str, types))}")

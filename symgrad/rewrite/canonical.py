@@ -23,7 +23,7 @@ from ..compiler.types import ArrayType, Size, floordiv, is_float
 from ..expression import broadcast_shapes, constant_value, dim_of_node, size
 from ..graph import Node, consumer_counts, lookup, node, postorder
 from .chains import FAMILIES, operands, upper_links
-from .order import key
+from .order import key, ordered
 from .products import einsum_of_product, multiply_into_einsum, reduce_einsum
 from .sizes import add_sizes, multiply_sizes, primitive, size_node, size_of
 from .terms import ONE, as_ratio, constant_node, number_of, split
@@ -108,7 +108,9 @@ def rebuild(x: Node) -> Node:
 
 def _sum_terms(inputs: Sequence[tuple[Node, bool, int]]) -> list[tuple[Fraction, Node | None]]:
     terms: list[tuple[Fraction, Node | None]] = []
-    whole = {f for x, _, _ in inputs if x.op.name in ("mul", "div") for f in _line_factors(x) if f.op.name == "add"}
+    whole: set[Node] = set()
+    if any(x.op.name == "add" for x, _, _ in inputs):
+        whole = {f for x, _, _ in inputs if x.op.name in ("mul", "div") for f in _line_factors(x) if f.op.name == "add"}
     for x, may, sign in inputs:
         c, base = split(thin(x))
         c = c * sign
@@ -158,7 +160,7 @@ def build_sum(terms: Sequence[tuple[Fraction, Node | None]], type_: ArrayType) -
     if constant or not parts:
         parts.append(constant_node(constant, type_.dtype))
     if len(parts) > 1:
-        parts.sort(key=key)
+        parts = ordered(parts)
         return _shaped(node(lookup("add"), tuple(parts)), type_)
     return _shaped(parts[0], type_)
 
@@ -283,9 +285,9 @@ def _integer(x: Node) -> int | None:
 def _line(number: Fraction, powers: dict[Node, int], dtype: str) -> Node:
     factors = [raised(base, k) for base, k in powers.items()]
     if number != ONE or not factors:
-        factors = [constant_node(number, dtype), *sorted(factors, key=key)]
-    else:
-        factors.sort(key=key)
+        factors = [constant_node(number, dtype), *ordered(factors)]
+    elif len(factors) > 1:
+        factors = ordered(factors)
     return factors[0] if len(factors) == 1 else node(lookup("mul"), tuple(factors))
 
 

@@ -1,4 +1,8 @@
-"""Applies rules at a node until none fires: by root operation, in the order of the list, with fuel."""
+"""Applies rules at a node until none fires: in the order of the list, with fuel.
+
+A rule is looked at only where it can match: what is tried at a node is found by its operation and those in its reach,
+and a rule is matched only against nodes that have all the parts of its left side.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..graph import Node
-from .pattern import Rule, reachable
+from .pattern import Rule, parts_of, reachable
 
 FUEL = 50
+MOST_KNOWN = 10_000
+"""For so many sets of operations in reach it is remembered what is tried there."""
 Assumed = list[tuple[str, Node]]
 """What a step took for granted: a property and the node that must have it."""
 Found = Node | tuple[Node, Assumed] | None
@@ -20,13 +26,20 @@ Trace = Callable[[str, Node, Node, Assumed], None]
 @dataclass(frozen=True)
 class Entry:
     """What is tried at a node: where `near` operations are named, only if one of them is in reach of the node, and only
-    if all that it `needs` are."""
+    if all that it `needs` are; a `rule` only if the node has the parts of its left side."""
 
     name: str
     apply: Procedure
     needs: frozenset[str] = frozenset()
     near: frozenset[str] = frozenset()
     slow: bool = False
+    rule: Rule | None = None
+
+    def fits(self, reach: frozenset[str], quick: bool) -> bool:
+        """Whether it is tried where the operations `reach` are in reach."""
+        if quick and self.slow:
+            return False
+        return self.needs <= reach and not (self.near and self.near.isdisjoint(reach))
 
 
 class RuleSet:
@@ -38,6 +51,7 @@ class RuleSet:
         self.rules: list[Rule] = []
         self.procedures: dict[str, list[Entry]] = {}
         self._index: dict[str, list[Entry]] | None = None
+        self._tried: dict[tuple[str, frozenset[str], bool], tuple[Entry, ...]] = {}
 
     def add(self, rules: Sequence[Rule]) -> None:
         """Appends pattern rules; earlier rules are tried first."""
@@ -67,19 +81,32 @@ class RuleSet:
             index = {root: list(found) for root, found in self.procedures.items()}
             for rule in self.rules:
                 root, needs = rule.signature()
-                index.setdefault(root, []).append(Entry(rule.name, rule.apply, needs))
+                index.setdefault(root, []).append(Entry(rule.name, rule.apply, needs, rule=rule))
             self._index = index
+            self._tried.clear()
         return self._index
+
+    def tried(self, root: str, reach: frozenset[str], quick: bool) -> tuple[Entry, ...]:
+        """What is tried at a node of the operation `root` with the operations `reach` in reach."""
+        index = self.index()
+        key = (root, reach, quick)
+        found = self._tried.get(key)
+        if found is None:
+            if len(self._tried) >= MOST_KNOWN:
+                self._tried.clear()
+            found = self._tried[key] = tuple(e for e in index.get(root, ()) if e.fits(reach, quick))
+        return found
 
     def steps(self, x: Node, rebuild: Rebuild, quick: bool = False) -> Iterator[tuple[str, Node, Assumed]]:
         """What each rule makes of `x`, with the rule's name and what it assumes, in the order of the rules."""
-        entries = self.index().get(x.op.name)
-        if entries is None:
+        if x.op.name not in self.index():
             return
-        reach = reachable(x)
-        for e in entries:
-            if not e.needs <= reach or (e.near and e.near.isdisjoint(reach)) or (quick and e.slow):
-                continue
+        parts = None
+        for e in self.tried(x.op.name, frozenset(reachable(x)), quick):
+            if e.rule is not None:
+                parts = parts_of(x) if parts is None else parts
+                if not e.rule.parts() <= parts:
+                    continue
             found = e.apply(x, rebuild)
             if found is not None:
                 result, assumed = found if isinstance(found, tuple) else (found, [])

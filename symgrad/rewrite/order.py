@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cmp_to_key
+from operator import attrgetter
 
 from ..graph import Node
 
@@ -39,6 +40,18 @@ def compare(a: Node, b: Node) -> int:
 key = cmp_to_key(compare)
 
 
+_depth = attrgetter("depth")
+
+
 def ordered(nodes: Iterable[Node]) -> list[Node]:
     """`nodes` in structural order."""
-    return sorted(nodes, key=key)
+    found = sorted(nodes, key=_depth)
+    start = 0
+    while start < len(found):
+        stop = start + 1
+        while stop < len(found) and found[stop].depth == found[start].depth:
+            stop += 1
+        if stop - start > 1:
+            found[start:stop] = sorted(found[start:stop], key=key)
+        start = stop
+    return found

@@ -12,16 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ..build import symbol
 from ..compiler.types import ArrayType
 from ..expression import Expr, lift
-from ..graph import Node, lookup, node, postorder
-from .terms import constant_node, number_of
+from ..graph import Node, Params, lookup, node, postorder
+from ..ops.leaves import CONSTANT
+from .terms import constant_node, exact_value, number_of, rounded
 
 Binding = dict[Node, Node]
 AC = ("add", "mul")
+FURTHEST = 2
+"""The depths of a node and its negative differ by less."""
+Part = str | float | tuple[str, str | float]
+"""What an operand is, an operation or a number, and for an operation what one of its own operands is."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Rule:
     their names: so the sides are built only when a formula has them.  Without it they are built to find it."""
     _left: list[tuple[Node, Node, dict[str, Node]]] = field(default_factory=list, repr=False, compare=False)
     _right: list[Node] = field(default_factory=list, repr=False, compare=False)
+    _parts: list[frozenset[Part]] = field(default_factory=list, repr=False, compare=False)
 
     def made(self) -> tuple[Node, Node, dict[str, Node]]:
         """Left and right side as graphs, and the wildcards by name."""
@@ -75,6 +82,14 @@ class Rule:
                 needs.add(p.op.name)
                 needs |= {q.op.name for q in p.inputs if q not in free and not _is_negation(q, free)}
         return [left.op.name, *sorted(needs - {"constant", "symbol"})]
+
+    def parts(self) -> frozenset[Part]:
+        """The parts that every node that matches the left side has."""
+        if not self._parts:
+            left, _, wild = self.pattern()
+            free = set(wild.values())
+            self._parts.append(frozenset(_parts(left, lambda p: p in free or _is_negation(p, free))))
+        return self._parts[0]
 
     def apply(self, x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
         """The right side for the first way in which `x` matches the left side, with what it assumes; or None."""
@@ -110,6 +125,34 @@ def reachable(x: Node) -> set[str]:
     return found
 
 
+def parts_of(x: Node) -> set[Part]:
+    """The parts of `x`, down to the operands of its operands."""
+    return _parts(x, lambda _: False)
+
+
+def _parts(x: Node, skip: Callable[[Node], bool]) -> set[Part]:
+    found: set[Part] = set()
+    for i in x.inputs:
+        if skip(i):
+            continue
+        name = i.op.name
+        found.add(_own(i))
+        for j in i.inputs:
+            if not skip(j):
+                found.add((name, _own(j)))
+    return found
+
+
+def _own(x: Node) -> str | float:
+    return x.op.name if x.op is not CONSTANT or x.params[1] else _number(x.params)
+
+
+@lru_cache(maxsize=4096)
+def _number(params: Params) -> str | float:
+    value = exact_value(params)
+    return "constant" if value is None else rounded(value)
+
+
 def negative(x: Node) -> Node:
     """The canonical form of ``-x``."""
     from .canonical import rebuild
@@ -143,6 +186,9 @@ def match(pattern: Node, x: Node, bound: Binding, wild: set[Node]) -> Iterator[B
             yield bound
         return
     if _is_negation(pattern, wild):
+        known = bound.get(pattern.inputs[1])
+        if known is not None and abs(known.depth - x.depth) > FURTHEST:
+            return
         yield from match(pattern.inputs[1], negative(x), bound, wild)
         return
     if pattern.op.name == "constant":
@@ -203,8 +249,12 @@ def _choose(
     if not patterns:
         yield bound, xs
         return
+    first = patterns[0]
+    free = first in wild or _is_negation(first, wild)
     for k, x in enumerate(xs):
-        for found in match(patterns[0], x, bound, wild):
+        if x.op is not first.op and not free:
+            continue
+        for found in match(first, x, bound, wild):
             yield from _choose(patterns[1:], xs[:k] + xs[k + 1 :], found, wild)
 
 

@@ -6,7 +6,6 @@ common factor and a positive first coefficient; the rest is a coefficient like a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from math import gcd
 
@@ -42,6 +41,8 @@ def add_sizes(
     collected: dict[Node | None, Fraction], constant: Fraction, dtype: str
 ) -> tuple[dict[Node | None, Fraction], Fraction]:
     """The terms and the constant of a sum, with sizes and whole numbers added up."""
+    if not any(x is not None and x.op.name == "size" for x in collected):
+        return collected, constant
     sizes = {x: c for x, c in collected.items() if size_of(x) is not None and c.denominator == 1}
     whole = constant.denominator == 1
     if not sizes or (len(sizes) == 1 and not (constant and whole)):
@@ -60,8 +61,10 @@ def add_sizes(
     return rest, left
 
 
-def multiply_sizes(powers: Mapping[Node, int], dtype: str) -> dict[Node, int]:
+def multiply_sizes(powers: dict[Node, int], dtype: str) -> dict[Node, int]:
     """The factors of a product with those that are products of size names multiplied into one."""
+    if not any(x.op.name == "size" for x in powers):
+        return powers
     found = [(x, k, n) for x, k in powers.items() if (n := size_of(x)) is not None and len(n.terms) == 1]
     degree = sum(k * sum(power for _, power in n.terms[0][0]) for _, k, n in found)
     if not found or (len(found) == 1 and found[0][1] == 1) or degree > HIGHEST:

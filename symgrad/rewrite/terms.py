@@ -19,19 +19,22 @@ from ..ops.leaves import CONSTANT
 
 ONE = Fraction(1)
 EXACT = 2**53
+SHORT = 2**24
+"""Larger denominators come from floats, not from people."""
 
 
 def number_of(x: Node) -> Fraction | None:
     """The exact value of a finite scalar constant, None for anything else."""
-    if x.op is not CONSTANT or x.type.shape or x.type.dtype == "bool":
-        return None
-    return _exact_value(x.params)
+    return None if x.op is not CONSTANT or x.params[1] else exact_value(x.params)
 
 
 @lru_cache(maxsize=4096)
-def _exact_value(params: Params) -> Fraction | None:
+def exact_value(params: Params) -> Fraction | None:
+    """The exact value of the scalar constant with these parameters if it is a finite number."""
     dtype, _, data = params
     assert isinstance(dtype, str) and isinstance(data, bytes)
+    if dtype == "bool":
+        return None
     value = np.frombuffer(data, DTYPES[dtype])[0].item()
     return Fraction(value) if math.isfinite(value) else None
 
@@ -65,7 +68,9 @@ def as_ratio(value: Fraction, dtype: str) -> tuple[Fraction, Fraction]:
         return value, ONE
     limit = EXACT if dtype == "f64" else 2**24
     if abs(value.numerator) < limit and value.denominator < limit:
-        return Fraction(value.numerator), Fraction(value.denominator)
+        # Where a float took part, powers of two are shared out so that both are of its size: 1/2.5 and not 2**51/….
+        even = value.numerator & -value.numerator if value.denominator > SHORT else 1
+        return Fraction(value.numerator, even), Fraction(value.denominator, even)
     return Fraction(DTYPES[dtype].type(rounded(value)).item()) if math.isfinite(rounded(value)) else value, ONE
 
 
