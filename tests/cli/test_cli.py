@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,8 @@ def test_cache_is_shown_and_cleared(
     assert printed[1] == printed[0].replace(" MB", " MB removed")
     assert printed[2] == f"{tmp_path}: 0 compiled functions, 0.0 MB\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_the_package_can_be_run() -> None:
+    done = subprocess.run([sys.executable, "-m", "symgrad", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"symgrad {__version__}\n")
