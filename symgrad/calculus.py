@@ -16,8 +16,10 @@ from .derivatives import gradients, hessian_products, hessians, jacobians, pullb
 from .errors import ArgumentError, ShapeError, SymgradError
 from .expression import Expr, cast, check_names, lift, symbol_name, symbols_of
 from .graph import Node, postorder, substitute
+from .rewrite.assumptions import Assumptions, assumptions
 from .rewrite.canonical import canonicalise
-from .simplifier import simplify
+from .rewrite.cost import COSTS
+from .simplifier import Simplified, simplify
 from .sparsity import diagonal
 from .trees import leaves, rebuilt
 
@@ -211,8 +213,10 @@ def replace(x: Expr, values: Mapping[Any, Any]) -> Expr:
     return Expr(result, tuple(dict.fromkeys((*kept, *added))))
 
 
-def simplified(x: Expr, method: str | None = None) -> Expr:
-    """The shortest form found of `x`, with its assumptions as text.  Raises ArgumentError for an unknown method."""
+def simplified(x: Expr, method: str | None, cost: Any, assume: Mapping[Any, Any] | None) -> Expr:
+    """The shortest form found of `x`, with its assumptions as text.  Raises ArgumentError for an unknown method, cost
+    or property."""
+    known = assumptions(assume or {}, {symbol_name(s): s for s in all_symbols(x)})
     if method == "sympy":
         import sympy
 
@@ -222,10 +226,19 @@ def simplified(x: Expr, method: str | None = None) -> Expr:
         return Expr(found.node, all_symbols(x))
     if method is not None:
         raise ArgumentError(f"simplify: there is no method {method!r}; leave it out or use 'sympy'")
-    result = simplify([x.node])
+    result = _by_cost(x, cost, known)
     shorter = Expr(result.nodes[0], all_symbols(x), source=x.source)
     shorter.assumptions = tuple(f"{Expr(node)!r} is {what}" for what, node in result.assumed)
     return shorter
+
+
+def _by_cost(x: Expr, cost: Any, known: Assumptions) -> Simplified:
+    if cost == "length":
+        return simplify([x.node], known=known)
+    if not callable(cost) and cost not in COSTS:
+        raise ArgumentError(f"simplify: there is no cost {cost!r}; use {' or '.join(map(repr, COSTS))}, or a function")
+    weigh = COSTS[cost]() if isinstance(cost, str) else lambda node: cost(Expr(node))
+    return simplify([x.node], weigh, known, lambda nodes: sum(map(weigh, nodes)))
 
 
 def canonical(x: Expr) -> Expr:

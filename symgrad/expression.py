@@ -308,12 +308,24 @@ class Expr:
 
         return replace(self, {**(values or {}), **named_values})
 
-    def simplify(self, *, method: str | None = None) -> Expr:
+    def simplify(
+        self, *, method: str | None = None, cost: Any = "length", assume: Mapping[Any, Any] | None = None
+    ) -> Expr:
         """The shortest form found, equal in value wherever this one is finite; ``.assumptions`` of the result says what
-        was taken for granted ("norm(x) is not zero").  ``method="sympy"`` asks SymPy's simplifier (scalars only)."""
+        was taken for granted ("norm(x) is not zero").
+
+        `assume` says what is known of symbols: "positive", "nonnegative", "negative", "nonzero", "integer", "real",
+        "symmetric", "invertible", "positive definite", or a list of these.  `cost` is what gets less: "length" of the
+        printed formula, "operations", or a function of an expression.  ``method="sympy"`` asks SymPy's simplifier
+        (scalars only).  Raises ArgumentError for other words.
+
+        >>> import symgrad as sg
+        >>> sg.parse("x' @ A @ x", A="n,n", x="n").grad("x").simplify(assume={"A": "symmetric"})
+        2*A @ x
+        """
         from .calculus import simplified
 
-        return simplified(self, method)
+        return simplified(self, method, cost, assume)
 
     def cost(self, **sizes: int) -> Any:
         """Operations and memory as polynomials in the sizes; `sizes` are likely numbers, by which products are ordered.

@@ -1,9 +1,12 @@
 """`simplify`: the shortest form found by rules, and what was assumed to get there.
 
 Rounds of one walk up the graph each: every node is brought to canonical form, then rules of the short set, common
-factors and multiplying out are tried, and a step is taken only if the formula gets shorter (`rewrite.cost`).  Since
-every accepted step lowers one number, the search ends; a round that changes nothing is the last.  The walk visits each
-distinct node once.
+factors, one fraction, products multiplied out are tried, and a step is taken only if the formula gets shorter
+(`rewrite.cost`).  Since every accepted step lowers one number, the search ends; a round that changes nothing is the
+last.  The walk visits each distinct node once.
+
+Which of two steps to take first matters: a sum put over one denominator may hide that its terms got shorter alone.  So
+formulas of a size that people read are simplified in more than one way (STRATEGIES), and the shortest text wins.
 """
 
 from __future__ import annotations
@@ -11,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .graph import Node, consumer_counts, postorder
+from .compiler.types import is_float
+from .graph import Node, consumer_counts, lookup, node, postorder
 from .rewrite import short_selections as short_selections
+from .rewrite.assumptions import Assumptions
 from .rewrite.canonical import canonical_node, canonicalise, rebuild
 from .rewrite.cost import Lengths
 from .rewrite.engine import Assumed
@@ -20,9 +25,19 @@ from .rewrite.factoring import expanded, factored
 from .rewrite.fractions import Fractions
 from .rewrite.short import SHORT
 from .rewrite.short_arrays import forms
+from .rewrite.terms import constant_node, number_of
+from .show.text import text
 
 ROUNDS = 12
+READABLE = 150
+"""Larger graphs are simplified in one way only."""
+STRATEGIES: tuple[frozenset[str], ...] = (
+    frozenset(), frozenset({"roots joined"}), frozenset({"one fraction of a sum"}),
+    frozenset({"one fraction of a sum", "common factor"}), frozenset({"one fraction of a sum", "roots joined"}),
+)  # fmt: skip
+"""The steps that each way of simplifying leaves out."""
 Step = tuple[str, Node, Node]
+Cost = Callable[[Node], int]
 
 
 @dataclass
@@ -34,36 +49,66 @@ class Simplified:
     assumed: list[tuple[str, Node]] = field(default_factory=list)
 
 
-def simplify(roots: Sequence[Node], cost: Callable[[Node], int] | None = None) -> Simplified:
-    """The shortest forms found of `roots` under `cost` (by default the length of the printed formula)."""
-    result = Simplified(canonicalise(roots))
+def simplify(
+    roots: Sequence[Node], cost: Cost | None = None, known: Assumptions | None = None,
+    total: Callable[[Sequence[Node]], int] | None = None,
+) -> Simplified:  # fmt: skip
+    """The shortest forms found of `roots` under `cost` (by default the length of the printed formula), given what is
+    `known` of its symbols; `total` weighs whole results (by default the length of their text)."""
+    facts = known or Assumptions()
     weigh = cost or Lengths()
-    fractions = Fractions()
-    for _ in range(ROUNDS):
-        before = result.nodes
-        result.nodes = _round(before, weigh, result, fractions)
-        if all(a is b for a, b in zip(before, result.nodes, strict=True)):
+    compare = total or (lambda nodes: len(text(nodes)))
+    start = Simplified(canonicalise(roots))
+    best = start
+    while True:
+        ways = STRATEGIES if len(postorder(best.nodes)) <= READABLE else STRATEGIES[:1]
+        found = [_search(best.nodes, weigh, facts, omitted) for omitted in ways]
+        lengths = [(compare(s.nodes), sum(map(weigh, s.nodes))) for s in (*found, best)]
+        shortest = found[lengths.index(min(lengths[:-1]))]
+        if min(lengths[:-1]) >= lengths[-1]:
             break
-    result.assumed = list(dict.fromkeys(result.assumed))
-    return result
+        best = Simplified(shortest.nodes, best.steps + shortest.steps, best.assumed + shortest.assumed)
+    best.assumed = list(dict.fromkeys(facts.unknown(best.assumed)))
+    return best
 
 
-def _round(
-    roots: Sequence[Node], weigh: Callable[[Node], int], result: Simplified, fractions: Fractions
-) -> list[Node]:
+@dataclass
+class _Search:
+    """One way through the rules."""
+
+    weigh: Cost
+    facts: Assumptions
+    omitted: frozenset[str]
+    fractions: tuple[Fractions, Fractions]
+    result: Simplified
+
+
+def _search(roots: Sequence[Node], weigh: Cost, facts: Assumptions, omitted: frozenset[str]) -> Simplified:
+    search = _Search(weigh, facts, omitted, (Fractions(), Fractions(apart=True)), Simplified(list(roots)))
+    for _ in range(ROUNDS):
+        before = search.result.nodes
+        search.result.nodes = _round(before, search)
+        if search.result.nodes == before:
+            break
+    return search.result
+
+
+def _round(roots: Sequence[Node], search: _Search) -> list[Node]:
     order = postorder(roots)
     counts = consumer_counts(order)
     new: dict[Node, Node] = {}
     for x in order:
         inputs = tuple(new[i] for i in x.inputs)
-        new[x] = _shortest(canonical_node(x, inputs, [counts[i] == 1 for i in x.inputs]), weigh, result, fractions)
+        new[x] = _shortest(canonical_node(x, inputs, [counts[i] == 1 for i in x.inputs]), search)
     return [new[root] for root in roots]
 
 
-def _shortest(x: Node, weigh: Callable[[Node], int], result: Simplified, fractions: Fractions) -> Node:
+def _shortest(x: Node, search: _Search) -> Node:
+    weigh, result = search.weigh, search.result
+    x = search.facts.oriented(x, weigh)
     length = weigh(x)
     while True:
-        for name, candidate, assumed in _candidates(x, fractions):
+        for name, candidate, assumed in _candidates(x, search):
             if candidate.type == x.type and weigh(candidate) < length:
                 result.steps.append((name, x, candidate))
                 result.assumed += assumed
@@ -73,14 +118,39 @@ def _shortest(x: Node, weigh: Callable[[Node], int], result: Simplified, fractio
             return x
 
 
-def _candidates(x: Node, fractions: Fractions) -> Iterator[tuple[str, Node, Assumed]]:
+def _candidates(x: Node, search: _Search) -> Iterator[tuple[str, Node, Assumed]]:
     yield from SHORT.steps(x, rebuild)
-    if x.op.name == "add":
+    yield from search.facts.forms(x)
+    if x.op.name == "add" and "common factor" not in search.omitted:
         wide = expanded(x)
         if wide is not None:
             yield "multiply out", wide, []
         for candidate in factored(x):
             yield "common factor", candidate, []
-    for candidate, assumed in fractions.candidates(x):
+    if x.op.name != "add" or "one fraction of a sum" not in search.omitted:
+        yield from _fractions(x, search)
+    for name, form, assumed in forms(x):
+        yield name, form, assumed
+        if name == "sum taken apart":
+            yield from _fractions(form, search)
+    if x.op.name in ("greater", "less", "greater_equal", "less_equal"):
+        yield from _compared(x, search)
+
+
+def _fractions(x: Node, search: _Search) -> Iterator[tuple[str, Node, Assumed]]:
+    whole, apart = search.fractions
+    for candidate, assumed in whole.candidates(x):
         yield "one fraction", candidate, assumed
-    yield from forms(x)
+    if "roots joined" not in search.omitted:
+        for candidate, assumed in apart.candidates(x):
+            yield "roots joined", candidate, assumed
+
+
+def _compared(x: Node, search: _Search) -> Iterator[tuple[str, Node, Assumed]]:
+    """``a > b`` as ``a - b > 0``."""
+    a, b = x.inputs
+    if number_of(a) is not None or number_of(b) is not None or not is_float(a.type.dtype):
+        return
+    zero = constant_node(0, a.type.dtype)
+    for name, difference, assumed in _fractions(rebuild(node(lookup("sub"), (a, b))), search):
+        yield name, node(x.op, (difference, zero)), [*assumed, ("finite", a), ("finite", b)]

@@ -6,8 +6,14 @@ it is known for every node of a graph in linear time and is compared where two f
 
 from __future__ import annotations
 
-from ..graph import Node, postorder
-from .terms import number_of
+from collections.abc import Callable
+from functools import lru_cache
+
+from ..build import symbol
+from ..compiler.types import ArrayType
+from ..graph import Node, Params, postorder
+from ..ops.contraction import einsum_node
+from .terms import number_of, split
 
 CHARACTER = 64
 OPERATOR = {"add": 3, "mul": 1, "div": 1, "pow": 2, "neg": 1, "less": 3, "greater": 3, "equal": 4, "not_equal": 4}
@@ -38,13 +44,49 @@ def own_length(x: Node) -> int:
         return len(f"{float(value):g}") if value is not None else 8
     if name in OPERATOR:
         gaps = OPERATOR[name] * (len(x.inputs) - 1)
+        if name == "add" and any(_is_negative(i) for i in x.inputs):
+            # The sign between two terms is that of the second; one in front stands alone.
+            gaps -= sum(map(_is_negative, x.inputs)) - all(map(_is_negative, x.inputs))
         brackets = 2 * sum(i.op.name in TIGHT.get(name, ()) for i in x.inputs)
         signs = sum(name == "mul" and number_of(i) == -1 for i in x.inputs) * -2
+        if name == "div" and x.inputs[1].op.name == "size" and _is_total(x.inputs[0]):
+            gaps -= 2  # sum(x)/n is written mean(x)
         return gaps + brackets + signs
     if name == "einsum":
-        return 3 * len(x.inputs) + 2 * sum(len(i.inputs) > 1 for i in x.inputs)
+        loose = sum(i.op.name == "add" for i in x.inputs) if len(x.inputs) > 1 else 0
+        return _signs_of_einsum(x.params, tuple(i.type for i in x.inputs)) + 2 * loose
     if name == "delta":
         return 6
     if name in ("slice", "unslice"):
         return 4 * len(x.params[0])
     return len(name) + 2 * max(len(x.inputs), 1)
+
+
+def _is_negative(x: Node) -> bool:
+    return split(x)[0] < 0
+
+
+@lru_cache(maxsize=4096)
+def _signs_of_einsum(params: Params, types: tuple[ArrayType, ...]) -> int:
+    """The characters of an array product of operands with names of one letter, without these."""
+    operands = [symbol(chr(ord("A") + k % 26), t).node for k, t in enumerate(types)]
+    labels, out, extra = params
+    from ..show.text import text
+
+    shown = text(einsum_node(operands, labels, out, dict(extra)))
+    return len(shown) - sum(shown.count(str(x.params[0])) for x in operands)
+
+
+def _is_total(x: Node) -> bool:
+    """Whether a product has a factor that is a sum over axes."""
+    factors = x.inputs if x.op.name == "mul" else (x,)
+    return any(f.op.name == "einsum" and len(f.inputs) == 1 and len(f.params[1]) < len(f.params[0][0]) for f in factors)
+
+
+def operations(x: Node) -> int:
+    """How many operations the formula applies, each distinct one once."""
+    return sum(bool(n.inputs) for n in postorder([x]))
+
+
+COSTS: dict[str, Callable[[], Callable[[Node], int]]] = {"length": Lengths, "operations": lambda: operations}
+"""The costs that `simplify` may be asked to lower, by name."""

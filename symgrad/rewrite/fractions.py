@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
 
-from ..compiler.types import ArrayType
+from ..compiler.types import ArrayType, named
 from ..expression import FUNCTIONS, Expr
 from ..graph import Node, lookup, node
 from .engine import Assumed
 from .factors import NEVER_ZERO
 from .order import key
+from .pattern import reachable
 from .polynomials import Monomial, Polynomial, TooLarge, content, plus, raised, times
 from .terms import ONE, constant_node, number_of, split
 
@@ -40,15 +41,19 @@ class Ratio:
 
 
 class Fractions:
-    """The ratios of nodes, each found once; `polynomials` are those of the factors that are sums."""
+    """The ratios of nodes, each found once; `polynomials` are those of the factors that are sums.  With `apart`, roots
+    of products and quotients are those of their factors."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool = False) -> None:
+        self.apart = apart
         self.known: dict[Node, Ratio] = {}
         self.polynomials: dict[Node, Polynomial] = {}
 
     def candidates(self, x: Node) -> Iterator[tuple[Node, Assumed]]:
         """Forms of `x` as one fraction: with its sums as they come out, and with their signs and numbers moved."""
         if x.op.name not in ("add", "mul", "div", "pow"):
+            return
+        if self.apart and reachable(x).isdisjoint(("sqrt", "pow")):
             return
         found = self.ratio(x)
         if len(found.powers) == 1 and x in found.powers:
@@ -113,6 +118,8 @@ class Fractions:
                     return Ratio(ONE, {whole: number})
             case "einsum":
                 return _square_of_norm(x)
+            case "size":
+                return _size(x)
             case "add" if len(parts) <= TERMS and x.type.dtype != "i64":
                 return self._sum(x, parts)
         return Ratio(ONE, {x: ONE})
@@ -127,6 +134,10 @@ class Fractions:
             return _power(base, k)
         if len(base.powers) == 1 and base.number == 1 and all(p == 1 for p in base.powers.values()):
             return _power(base, k)
+        if self.apart and x.op.name == "sqrt" and base.number > 0:
+            number = {} if base.number == 1 else {constant_node(base.number, x.type.dtype): k}
+            assumed: Assumed = [*base.assumed, *(("not negative", f) for f in base.powers)]
+            return Ratio(ONE, {**{f: p * k for f, p in base.powers.items()}, **number}, assumed)
         return Ratio(ONE, {x.inputs[0]: k})
 
     def _symbolic_power(self, x: Node, base: Ratio) -> Ratio:
@@ -191,8 +202,9 @@ class Fractions:
             term: Polynomial = {(): r.number}
             for f, k in r.powers.items():
                 if k:
-                    own = self.polynomials[f] if expand and f in self.polynomials else {((f, 1),): ONE}
-                    term = times(term, raised(own, int(k)) if len(own) > 1 else {((f, int(k)),): ONE})
+                    known = self.polynomials.get(f) if expand else None
+                    power: Polynomial = {((f, int(k)),): ONE} if known is None else raised(known, int(k))
+                    term = times(term, power)
             total = plus(total, term)
         return total
 
@@ -222,6 +234,15 @@ def _parts(x: Node) -> tuple[Node, ...]:
     if x.op.name in ("add", "mul", "div") and len(x.inputs) <= TERMS:
         return x.inputs
     return x.inputs[:1] if x.op.name in ("pow", "sqrt") else ()
+
+
+def _size(x: Node) -> Ratio:
+    """``m*n`` by its names."""
+    names_ = str(x.params[0]).split("*")
+    if len(names_) == 1 or not all(name.isidentifier() for name in names_):
+        return Ratio(ONE, {x: ONE})
+    parts = [Ratio(ONE, {node(x.op, (), (named(name), x.params[1])): ONE}) for name in names_]
+    return reduce(_multiplied, parts)
 
 
 def filled(x: Node, type_: ArrayType) -> Node:
@@ -298,6 +319,10 @@ def _term(m: Monomial, v: Fraction, dtype: str) -> Expr:
 
 def _product(number: Fraction, powers: Sequence[tuple[Node, Fraction]], dtype: str) -> Expr:
     total: Expr | None = None
+    roots = [Expr(f) for f, k in powers if k == Fraction(1, 2)]
+    if len(roots) > 1:
+        total = FUNCTIONS["sqrt"](reduce(lambda a, b: a * b, roots))
+        powers = [(f, k) for f, k in powers if k != Fraction(1, 2)]
     for f, k in powers:
         if f.op.name == "exp":
             raised_ = FUNCTIONS["exp"](_times(k, Expr(f.inputs[0])))

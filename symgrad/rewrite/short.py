@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..expression import FUNCTIONS
+from ..expression import FUNCTIONS, Expr
 from ..graph import Node, lookup, node
 from .engine import RuleSet
 from .pattern import Rule
-from .terms import ONE, number_of, split
+from .terms import ONE, constant_node, number_of, split
 
 SHORT = RuleSet("short")
 
@@ -55,7 +55,7 @@ SHORT.add([
     Rule("plain tan", lambda x: (sin(x) / cos(x), tan(x)), at="div cos sin"),
     Rule("secant", lambda x: (1 + tan(x) ** 2, 1 / cos(x) ** 2), at="add pow tan"),
     Rule("half of an angle", lambda x: ((1 + tan(x) ** 2) / tan(x), 2 / sin(2 * x)), at="div add pow tan"),
-    Rule("half of an angle", lambda x: (1 / (tan(x) * cos(x) ** 2), 2 / sin(2 * x)), at="div mul pow tan"),
+    Rule("half of an angle", lambda a, x: (a / (tan(x) * cos(x) ** 2), 2 * a / sin(2 * x)), at="div mul pow tan"),
     Rule("cos times tan", lambda x: (cos(x) * tan(x), sin(x)), assumes=("not a pole", "x"), at="mul cos tan"),
     Rule("sum of exponentials", lambda x: (exp(x) + exp(-x), 2 * cosh(x)), at="add exp"),
     Rule("difference of exponentials", lambda x: (exp(x) - exp(-x), 2 * sinh(x)), at="add exp mul"),
@@ -117,6 +117,24 @@ def _powers(x: Node) -> dict[Node, int]:
     return found
 
 
+@SHORT.procedure("product of the others", "mul")
+def _others(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    """What the derivative of a product writes for the product of all other factors: ``prod(x)/x`` where none is 0."""
+    sources = {j.inputs[0] for i in x.inputs for k in i.inputs for j in k.inputs if j.op.name == "cumprod"}
+    for y in sources:
+        whole = Expr(y).prod()
+        vjp = whole.node.op.vjp
+        if vjp is None or not whole.node.inputs:
+            continue
+        (found,) = vjp(Expr(constant_node(1, y.type.dtype)), whole, Expr(y))
+        written = set(found.canonical().node.inputs)
+        if found.canonical().node.op.name == "mul" and written <= set(x.inputs):
+            rest = [i for i in x.inputs if i not in written]
+            made = rebuild(node(lookup("div"), (rebuild(whole.node), y)))
+            return rebuild(node(x.op, (*rest, made))) if rest else made, [("not zero", y)]
+    return None
+
+
 @SHORT.procedure("equal bases", "mul")
 def _equal_bases(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
     """``x * x**y`` is ``x**(1 + y)``."""
@@ -133,8 +151,6 @@ def _equal_bases(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[t
 
 
 def _single(f: Node) -> tuple[Node, Node]:
-    from .terms import constant_node
-
     return (f.inputs[0], f.inputs[1]) if f.op.name == "pow" else (f, constant_node(1, f.type.dtype))
 
 
@@ -148,6 +164,4 @@ def _power_of_power(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, lis
 
 
 def _half(k: Node) -> Node:
-    from .terms import constant_node
-
     return constant_node(ONE / 2, k.type.dtype)

@@ -71,16 +71,22 @@ def _where_zero(x: Node, rebuild: Rebuild) -> Found:
 
 @SHORT.procedure("one of two truths", "logical_or", "logical_and")
 def _twice(x: Node, rebuild: Rebuild) -> Found:
-    """``c | c``, ``c | ~c``, and of two comparisons one of which always holds ``~(a > b) | ~(b > a)``."""
+    """``c | c``, and ``c`` beside what always holds or never."""
     a, b = x.inputs
     if a is b:
         return a
-    if _negated(a) is b or _negated(b) is a or (_fails_with(a, b) and x.op.name == "logical_or"):
-        return _truth(x.op.name == "logical_or", x)
     for c, other in ((a, b), (b, a)):
         if c.op.name == "constant" and not c.type.shape and other.type == x.type:
             return other if _true(c) == (x.op.name == "logical_and") else _truth(x.op.name == "logical_or", x)
     return None
+
+
+def _always(x: Node) -> bool:
+    """Whether the truth of `x` is certain: ``c | ~c``, and ``~(a > b) | ~(b > a)``."""
+    if x.op.name != "logical_or":
+        return False
+    a, b = x.inputs
+    return _opposite(a) is b or _opposite(b) is a or _fails_with(a, b)
 
 
 def _negated(x: Node) -> Node | None:
@@ -119,6 +125,8 @@ def _not(x: Node, rebuild: Rebuild) -> Found:
 def _covered(x: Node, rebuild: Rebuild) -> Found:
     """A mask around branches each of which is masked: outside all of them they are 0 already."""
     condition, value = x.inputs
+    if _always(condition) and value.type.shape == x.type.shape:
+        return value
     if condition.op.name != "logical_or" or value.type.shape != x.type.shape:
         return None
     pending, covered = [condition], set[Node]()
@@ -198,10 +206,10 @@ def _unshared(x: Node, rebuild: Rebuild) -> Node | None:
 
 @SHORT.procedure("difference compared", "greater", "less", "greater_equal", "less_equal")
 def _compared(x: Node, rebuild: Rebuild) -> Found:
-    """``1 - u > 0`` as ``u < 1``, and ``a > b`` as ``a - b > 0`` (the shorter is taken)."""
-    from .factoring import expanded
-
+    """``1 - u > 0`` as ``u < 1``."""
     a, b = x.inputs
+    if number_of(b) == 0 and split(a)[0] < 0 and number_of(a) is None:
+        return rebuild(node(lookup(OPPOSITE[x.op.name]), (rebuild(node(lookup("neg"), (a,))), b)))
     if number_of(b) == 0 and a.op.name == "add" and len(a.inputs) == 2:
         first, second = a.inputs
         for kept, moved in ((first, second), (second, first)):
@@ -211,13 +219,6 @@ def _compared(x: Node, rebuild: Rebuild) -> Found:
                 return rebuild(node(x.op, (kept, rebuild(node(lookup("neg"), (moved,))))))
             if number_of(kept) is not None and c < 0 and base is not None:
                 return rebuild(node(lookup(OPPOSITE[x.op.name]), (rebuild(node(lookup("neg"), (moved,))), kept)))
-    if number_of(b) is None and number_of(a) is None and x.type.dtype == "bool":
-        difference = rebuild(node(lookup("sub"), (a, b)))
-        difference = (expanded(difference) if difference.op.name == "add" else None) or difference
-        zero = constant_node(0, difference.type.dtype)
-        made = node(x.op, (difference, zero))
-        if made.type == x.type:
-            return made, [("finite", i) for i in (a, b)]
     return None
 
 

@@ -21,6 +21,8 @@ ONE = Fraction(1)
 EXACT = 2**53
 SHORT = 2**24
 """Larger denominators come from floats, not from people."""
+SHORT = 2**24
+"""Larger denominators come from floats, not from people."""
 
 
 def number_of(x: Node) -> Fraction | None:

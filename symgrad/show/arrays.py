@@ -79,8 +79,10 @@ class Arrays:
         if len(out) > 2:
             return None
         network = Network(self.terms, sizes, out)
-        for i, ls in zip(x.inputs, labels, strict=True):
-            t = self.of[i]
+        weak = [i.op.name == "cast" and i.inputs[0].type.dtype == "bool" for i in x.inputs]
+        for i, ls, counts in zip(x.inputs, labels, weak, strict=True):
+            # A truth value in a product takes the element type of what stands beside it.
+            t = self.of[i.inputs[0] if counts and not all(weak) else i]
             whole = t.form == "matmul" and self.uses[i] == 1 and len(t.parts) < LONGEST_CHAIN
             chain = t.parts if whole else (t,)
             if not network.add(chain, ls):
@@ -92,6 +94,8 @@ class Arrays:
         t = self.of[source]
         if len(set(labels)) < len(labels):
             return self._diagonal(source, labels, out)
+        if not out and len(labels) == 1 and (square := self._squared(source)) is not None:
+            return self.terms.make("matmul", (square, square), (), 0)
         gone = [k for k, label in enumerate(labels) if label not in out]
         kept = [label for label in labels if label in out]
         if gone and all(source.type.shape[k] == 1 for k in gone):
@@ -112,6 +116,14 @@ class Arrays:
         if order == list(range(len(order)))[::-1]:
             return self.terms.transpose(t)
         return self.terms.call("transpose", [t, self.terms.literal(f"({', '.join(map(str, order))})")], len(order))
+
+    def _squared(self, source: Node) -> Term | None:
+        """The vector, if it is short, whose squares are summed."""
+        t = self.of[source]
+        if t.form != "power" or t.rank != 1 or t.parts[0].form != "name" or t.parts[0].rank != 1:
+            return None
+        exponent = t.parts[1]
+        return t.parts[0] if exponent.form == "number" and exponent.data[0] == 2 else None
 
     def _counted(self, source: Node) -> Term:
         """The operand of a sum, which counts truth values without being told to."""

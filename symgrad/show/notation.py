@@ -22,6 +22,13 @@ from .terms import Term, Terms, signed
 OPERATORS = {"floordiv": "//", "mod": "%"}
 NESTING = {"add": "sum", "sub": "sum", "neg": "sum", "mul": "product"}
 LONGEST_CONSTANT = 100
+CONSTANTS: dict[float, tuple[int, float, bool]] = {
+    (over / math.sqrt(inside) if under else math.sqrt(inside) / over): (over, inside, under)
+    for under in (False, True)
+    for over in ((1, 2) if under else (1,))
+    for inside in (2.0, 3.0, math.pi, 2 * math.pi)
+}
+"""Numbers that are roots, as (a, b, below): ``a/sqrt(b)`` if the root stands below the line, otherwise ``sqrt(b)``."""
 
 
 class Notation:
@@ -104,8 +111,22 @@ class Notation:
         if x.op.name == "size":
             return self.terms.size(x.params[0])
         if x.op.name == "constant" and not x.type.shape:
-            return self.terms.number(constant_value(x).item(), x.type.dtype)
+            return self._number(constant_value(x).item(), x.type.dtype)
+        if x.op.name == "mul" and x not in self._inner and all(_is_size(i) for i in x.inputs):
+            return self.terms.product([self._plain_number(i) for i in x.inputs], 0)
         return self.of[x]
+
+    def _number(self, value: Any, dtype: str, explicit: bool = False) -> Term:
+        """A number; constants of mathematics as a person writes them, ``sqrt(2*pi)``."""
+        found = CONSTANTS.get(abs(value)) if dtype == "f64" and isinstance(value, float) else None
+        if found is None:
+            return self.terms.number(value, dtype, explicit=explicit)
+        over, inside, under = found
+        number = self.terms.number
+        root = self.terms.call("sqrt", [number(inside)], 0)
+        top, bottom = ((number(over), root) if under else (root, number(over)))
+        body = top if not under and over == 1 else self.terms.make("quotient", (top, bottom), (), 0)
+        return body if value > 0 else self.terms.negative(body)
 
     # ---- leaves
 
@@ -115,7 +136,7 @@ class Notation:
     def _constant(self, x: Node) -> Term:
         array, dtype = constant_value(x), x.type.dtype
         if array.ndim == 0:
-            plain = self.terms.number(array.item(), dtype, explicit=dtype == "f64")
+            plain = self._number(array.item(), dtype, dtype == "f64")
             return self._typed(plain, dtype) if dtype == "f32" else plain
         return self._typed(self._elements(array, dtype), dtype) if dtype == "f32" else self._elements(array, dtype)
 
@@ -260,6 +281,10 @@ def _halving(factors: list[Term]) -> tuple[int, list[Term]]:
                 rest = factors[:k] + factors[k + 1 :]
                 return sign * int(n), rest
     return 1, factors
+
+
+def _is_size(x: Node) -> bool:
+    return x.op.name == "size" or (x.op.name == "constant" and not x.type.shape and _whole(constant_value(x).item()))
 
 
 def _is_number(t: Term) -> bool:

@@ -218,7 +218,7 @@ def _factor_class(t: Term) -> tuple[int, int]:
     base = t.parts[0] if t.form == "power" else t
     while base.form in ("index", "transpose"):
         base = base.parts[0]
-    kinds = {"name": 0, "number": 0, "size": 0, "sum": 1, "call": 2, "quotient": -1}
+    kinds = {"name": 0, "number": 0, "size": 0, "sum": 1, "call": 2, "quotient": 1 if base is not t else -1}
     return (1 if t.rank == 0 else 2, kinds.get(base.form, 3))
 
 

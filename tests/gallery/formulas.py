@@ -141,7 +141,7 @@ LEARNING = _rows("Machine learning", [
     ("sum((X @ w - y)**2)/2 + lam/2*norm(w)**2", "w", "X.T @ (X @ w - y) + lam*w", "X:m,n w:n y:m"),
     ("sum((X @ w - y)**2)/2 + lam/2*norm(w)**2", "w", "X.T @ X + lam*eye(n)", "X:m,n w:n y:m", "hessian"),
     ("sum(log(1 + exp(-y*(X @ w))))", "w", "-X.T @ (y*sigmoid(-y*(X @ w)))", "X:m,n w:n y:m"),
-    ("mean((X @ w - y)**2)", "w", "2*X.T @ (X @ w - y)/m", "X:m,n w:n y:m"),
+    ("mean((X @ w - y)**2)", "w", "2*X.T @ (X @ w - y) / m", "X:m,n w:n y:m"),
     ("logsumexp(z) - y @ z", "z", "softmax(z) - y", "z:n y:n"),
     ("logsumexp(z) - y @ z", "z", "diag(softmax(z)) - outer(softmax(z), softmax(z))", "z:n y:n", "hessian"),
     ("logsumexp(X @ w)", "w", "X.T @ softmax(X @ w)", "X:m,n w:n"),
@@ -160,11 +160,11 @@ LEARNING = _rows("Machine learning", [
     ("sum((W @ tanh(V @ x) - y)**2)", "V", "2*outer((W.T @ (W @ tanh(V @ x) - y))*(1 - tanh(V @ x)**2), x)",
      "W:m,h V:h,n x:n y:m"),
     ("logdet(K + s*eye(n))", "s", "trace(inv(K + s*eye(n)))", "K:n,n s:"),
-    ("x @ A @ x/(x @ x)", "x", "(A + A.T) @ x/(x @ x) - 2*(x @ A @ x)*x/(x @ x)**2", "A:n,n x:n"),
+    ("x @ A @ x/(x @ x)", "x", "(A + A.T) @ x / (x @ x) - 2*(x @ A @ x)*x/(x @ x)**2", "A:n,n x:n"),
     ("sum(where(abs(r) <= d, r**2/2, d*(abs(r) - d/2)))", "r", "where(abs(r) <= d, r, d*sign(r))", "r:n d:"),
     ("sum(maximum(q*r, (q - 1)*r))", "r", "where(r > 0, q, q - 1)", "r:n q:"),
     ("sum(log(cosh(X @ w - y)))", "w", "X.T @ tanh(X @ w - y)", "X:m,n w:n y:m"),
-    ("norm(X @ w - y)", "w", "X.T @ (X @ w - y)/norm(X @ w - y)", "X:m,n w:n y:m"),
+    ("norm(X @ w - y)", "w", "X.T @ (X @ w - y) / norm(X @ w - y)", "X:m,n w:n y:m"),
     ("-sum(Y*log_softmax(X @ W))", "W", "X.T @ (sum(Y, axis=1)[:, None]*softmax(X @ W) - Y)", "X:m,n W:n,k Y:m,k"),
     ("sum(sigmoid(W @ x + b))", "b", "sigmoid(W @ x + b)*(1 - sigmoid(W @ x + b))", "W:m,n x:n b:m"),
     ("prod(x)", "x", "prod(x)/x", "x:n"),
@@ -199,7 +199,7 @@ PHYSICS = _rows("Physics", [
     ("G*m/r - l**2/(2*m*r**2)", "r", "l**2/(m*r**3) - G*m/r**2"),
     ("p @ p/(2*m) + k*(x @ x)/2", "p", "p/m", "p:3 x:3"),
     ("-mu @ B", "B", "-mu", "mu:3 B:3"),
-    ("w @ J @ w/2", "w", "(J + J.T) @ w/2", "w:3 J:3,3"),
+    ("w @ J @ w/2", "w", "(J + J.T) @ w / 2", "w:3 J:3,3"),
 ])  # fmt: skip
 
 GALLERY = [*matrix_identities(), *CALCULUS, *STATISTICS, *LEARNING, *PHYSICS]
