@@ -1,181 +1,352 @@
-"""Compiled functions of scalars as builtins of CPython.
+"""Callables that CPython calls as it calls its own builtins: a type whose instances carry machine code.
 
-The generated code takes the arguments as the interpreter passes them (METH_FASTCALL), unboxes floats and ints, runs
-a kernel and boxes its results; everything else (keywords, other types, an index out of range) it hands to a Python
-callable.  It calls documented functions of the interpreter only and never reads its structures.  It depends on the
-signature alone: the kernel's address and the two types stand in a record that the builtin carries.
+Instances of a class under `natively_callable` have room for two pointers: the function that the interpreter calls
+(its vectorcall protocol) and a record for that function.  As long as the first is null, calling works as for every
+Python class, through ``__call__``.  An `Entry` sets both: from then on ordinary calls run without any Python code in
+between, and all others go to a method of the instance.
 """
 
 from __future__ import annotations
 
 import ctypes
-import struct
 import sys
-from collections.abc import Callable, Sequence
+import sysconfig
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from .cache import kept
+from .llvm.calling import (
+    CALL,
+    DICT,
+    FUNCTIONS,
+    KINDS,
+    LEAF,
+    LIST,
+    TUPLE,
+    TYPES,
+    Branch,
+    Leaf,
+    Offsets,
+    Plan,
+    Record,
+    call_text,
+)
 from .llvm.jit import Code, determinants, host, object_code
+from .types import DTYPES, ArrayType
 
-Slots = int | tuple["Slots", ...]
-"""A place in the kernel's table, or a tuple of such."""
+T = TypeVar("T")
+Tree = Any
+"""A leaf, or a dict, list or tuple of trees."""
 
-SYMBOL = "builtin"
-_FASTCALL_WITH_KEYWORDS = 0x0080 | 0x0002
-_FUNCTIONS = {
-    "PyTuple_GetItem": "ptr (ptr, i64)",
-    "PyBytes_AsString": "ptr (ptr)",
-    "PyObject_Type": "ptr (ptr)",
-    "Py_DecRef": "void (ptr)",
-    "PyFloat_AsDouble": "double (ptr)",
-    "PyLong_AsLongLong": "i64 (ptr)",
-    "PyErr_Occurred": "ptr ()",
-    "PyErr_Clear": "void ()",
-    "PyFloat_FromDouble": "ptr (double)",
-    "PyTuple_New": "ptr (i64)",
-    "PyTuple_SetItem": "i32 (ptr, i64, ptr)",
-    "PyObject_Vectorcall": "ptr (ptr, ptr, i64, ptr)",
-}
+WORD = ctypes.sizeof(ctypes.c_void_p)
+MOST_WORDS = 4096
+"""The most that a call may need on the stack: beyond it Python takes the call."""
+MOST_PLANS = 256
+LARGEST_WORKSPACE = 2**22
+"""Up to so many bytes of temporary memory a function keeps between calls."""
+_HAVE_VECTORCALL, _DEFAULT = 1 << 11, 1 << 18
+_MEMBERS, _READ_ONLY, _SIGNED_SIZE = 72, 1, 19
 
 
-def builtin(
-    kernel: int, owner: object, length: int, takes: Sequence[int], gives: Slots, otherwise: Callable[..., Any]
-) -> Callable[..., Any] | None:
-    """A builtin that runs the code at `kernel`, which `owner` keeps alive; None where the interpreter is not CPython.
-
-    The kernel's table has `length` places, each a double: `takes` are those of the arguments, `gives` those of the
-    results.  What is not a call with floats or ints goes to `otherwise` with all that was given."""
-    if sys.implementation.name != "cpython" or sys.maxsize < 2**32:
-        return None
-    code = _code(length, tuple(takes), gives)
-    name = b"function\0"
-    definition = struct.pack("PPiP", _address(name), code.address(SYMBOL), _FASTCALL_WITH_KEYWORDS, 0)
-    record = struct.pack("PPP", kernel, id(float), id(int))
-    # The collector never empties a tuple or bytes, so the definition outlives the builtin even in a cycle.
-    held = (otherwise, record, definition, name, code, owner)
-    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    made: Callable[..., Any] = make(("PyCFunction_NewEx", ctypes.pythonapi))(_address(definition), held, None)
-    return made
+def natively_callable(cls: type[T]) -> type[T]:
+    """Class decorator: instances can be given an `Entry`.  Where the interpreter has no such thing, `cls` itself."""
+    if not supported():
+        return cls
+    at = cls.__basicsize__
+    members = (_Member * 2)(_Member(b"__vectorcalloffset__", _SIGNED_SIZE, at, _READ_ONLY, None))
+    slots = (_Slot * 2)(_Slot(_MEMBERS, ctypes.addressof(members)))
+    name = f"{cls.__module__}.{cls.__qualname__}".encode()
+    specification = _Specification(name, at + 2 * WORD, 0, _HAVE_VECTORCALL | _DEFAULT, ctypes.addressof(slots))
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object)
+    made: Any = make(("PyType_FromSpecWithBases", ctypes.pythonapi))(ctypes.addressof(specification), (cls,))
+    made.__doc__ = cls.__doc__
+    made._native_memory = (members, name)
+    return made  # type: ignore[no-any-return]
 
 
-def _address(data: bytes) -> int:
-    return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+class _Slot(ctypes.Structure):
+    _fields_ = (("slot", ctypes.c_int), ("function", ctypes.c_void_p))
 
 
-@lru_cache(maxsize=256)
-def _code(length: int, takes: tuple[int, ...], gives: Slots) -> Code:
-    """The code for a signature, which all functions of that signature share."""
-    text, target = emit(length, takes, gives), host()
+class _Specification(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("basicsize", ctypes.c_int),
+        ("itemsize", ctypes.c_int),
+        ("flags", ctypes.c_uint),
+        ("slots", ctypes.c_void_p),
+    )
+
+
+class _Member(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("type", ctypes.c_int),
+        ("offset", ctypes.c_ssize_t),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+@lru_cache(maxsize=1)
+def supported() -> bool:
+    """Whether this is CPython with its usual objects: 64 bits, one lock for all threads, no debugging fields."""
+    if sys.implementation.name != "cpython" or WORD != 8 or hasattr(sys, "gettotalrefcount"):
+        return False
+    return not sysconfig.get_config_var("Py_GIL_DISABLED") and _as_expected()
+
+
+def _as_expected() -> bool:
+    """Whether objects have their contents where machine code reads them."""
+    o = _offsets(0)
+    array = np.zeros((2, 3))
+    read = {
+        "type": _at(id(1.5) + o.type, ctypes.c_void_p) == id(float),
+        "float": _at(id(array) + o.type, ctypes.c_void_p) == id(np.ndarray),
+        "data": _at(id(array) + o.data, ctypes.c_void_p) == array.ctypes.data,
+        "rank": _at(id(array) + o.rank, ctypes.c_int) == 2,
+        "shape": _at(_at(id(array) + o.shape, ctypes.c_void_p) + 8, ctypes.c_int64) == 3,
+        "dtype": _at(id(array) + o.dtype, ctypes.c_void_p) == id(array.dtype),
+        "flags": _at(id(array) + o.flags, ctypes.c_int) == array.flags.num,
+        "number": _at(id(array.dtype) + o.number, ctypes.c_int) == array.dtype.num,
+        "order": _at(id(array.dtype) + o.byteorder, ctypes.c_char) == array.dtype.byteorder.encode(),
+    }
+    number = 1.5
+    return all(read.values()) and _at(id(number) + o.contents, ctypes.c_double) == number
+
+
+def _at(address: int, type_: Any) -> Any:
+    return type_.from_address(address).value
+
+
+def _offsets(record: int) -> Offsets:
+    contents = object.__basicsize__
+    return Offsets(contents - WORD, contents, record, ord(">" if sys.byteorder == "little" else "<"))
+
+
+# ---- the code
+
+
+@lru_cache(maxsize=4)
+def _code(record: int) -> Code:
+    """The entry for objects that have their record at `record`."""
+    text, target = call_text(_offsets(record)), host()
     found = kept(determinants(text, target), lambda: object_code(text, target))
-    known = {name: ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value or 0 for name in _FUNCTIONS}
-    return Code(found, {}, known)
+    return Code(found, {}, _addresses())
 
 
-def emit(length: int, takes: Sequence[int], gives: Slots) -> str:
-    """The LLVM IR of a builtin."""
-    lines = [_START.format(length=length + 1, count=len(takes))]
-    lines += [f"  %p{k} = getelementptr double, ptr %values, i64 {k}" for k in range(length)]
-    lines += [f"  %q{k} = getelementptr ptr, ptr %table, i64 {k}\n  store ptr %p{k}, ptr %q{k}" for k in range(length)]
-    lines.append("  br label %take0")
-    lines += [_TAKE.format(k=k, after=k + 1, place=place) for k, place in enumerate(takes)]
-    lines.append(_RUN.format(count=len(takes), length=length))
-    lines += _boxed(gives)
-    lines.append(_END)
-    declared = []
-    for name, type_ in _FUNCTIONS.items():
-        result, _, arguments = type_.partition(" ")
-        declared.append(f"declare {result} @{name}{arguments}")
-    return "\n".join([*lines, *declared, ""])
+@lru_cache(maxsize=1)
+def _addresses() -> dict[str, int]:
+    names = [*(name for name in FUNCTIONS if name.startswith("Py") and name != "PyArray_New")]
+    known = {name: ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value or 0 for name in names}
+    types: tuple[type, ...] = (float, int, tuple, list, dict, np.ndarray, np.float64)
+    known |= {name: id(type_) for name, type_ in zip(TYPES, types, strict=True)}
+    return known | {"PyArray_New": _numpy_function(93)}
 
 
-def _boxed(gives: Slots) -> list[str]:
-    """Instructions that return the results as floats and tuples.
+def _numpy_function(number: int) -> int:
+    """The address of a function of NumPy's C interface, whose numbers are fixed."""
+    from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
-    A tuple stands in its parent as soon as it is made: what fails later has the outermost one to let go."""
-    if isinstance(gives, int):
-        loaded = f"  %y = load double, ptr %p{gives}"
-        return [loaded, "  %r0 = call ptr @PyFloat_FromDouble(double %y)", "  ret ptr %r0"]
-    lines: list[str] = []
-    made = 0
-    pending: list[tuple[Slots, int, int]] = [(gives, -1, 0)]
+    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    table = get(("PyCapsule_GetPointer", ctypes.pythonapi))(_multiarray_umath._ARRAY_API, None)
+    address: int = _at(table + WORD * number, ctypes.c_void_p)
+    return address
+
+
+# ---- records and plans
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A kernel for one set of shapes.  `inputs`, `outputs` and `given` are places in its table of pointers: of the
+    arguments, of the results in their order, and of further arrays.  Temporaries stand at offsets of a workspace of
+    `needed` bytes, scratch memory at `scratch`."""
+
+    address: int
+    owner: object
+    sizes: np.ndarray[Any, Any]
+    table: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    given: tuple[tuple[int, np.ndarray[Any, Any]], ...]
+    temporaries: tuple[tuple[int, int], ...]
+    scratch: int
+    needed: int
+    long: bool
+    threads: int
+    input_bytes: tuple[int, ...]
+    output_bytes: tuple[int, ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+
+
+class _Memory:
+    """Arrays of words that stay where they are as long as this lives."""
+
+    def __init__(self) -> None:
+        self.held: list[object] = []
+
+    def words(self, values: Sequence[int]) -> int:
+        made = (ctypes.c_int64 * max(1, len(values)))(*values)
+        self.held.append(made)
+        return ctypes.addressof(made)
+
+    def objects(self, values: Sequence[object]) -> int:
+        self.held.append(values)
+        return self.words([id(v) for v in values])
+
+
+class Entry:
+    """Has calls of `instance` answered by machine code: ordinary ones for shapes that have been added, all others by
+    its method called `method`.
+
+    `arguments` are one tree of types for each of the parameters `names`, `results` the tree of the results' types."""
+
+    def __init__(
+        self, instance: object, method: str, names: Sequence[str], arguments: Sequence[Tree], results: Tree
+    ) -> None:
+        self._memory = memory = _Memory()
+        memory.held.append(method)
+        nested = [step for tree in arguments for step in _steps(tree)]
+        inputs = [leaf for what, leaf in nested if what == LEAF]
+        result = list(_steps(results))
+        outputs = [leaf for what, leaf in result if what == LEAF]
+        plain = len(nested) == len(arguments) == len(inputs)
+        axes = sum(x.rank for x in inputs)
+        stack = 4 * (len(nested) + len(result)) + 4
+        frame = len(names) + 1 + 3 * (len(inputs) + len(outputs)) + axes + stack
+        record = {
+            Record.METHOD: id(method),
+            Record.PARAMETERS: len(names),
+            Record.NAMES: memory.objects([*map(sys.intern, names), sys.intern("out")]),
+            Record.SHAPE: 0 if plain else self._branches(nested),
+            Record.SHAPE_STEPS: len(nested),
+            Record.INPUTS: len(inputs),
+            Record.INPUT_LEAVES: self._leaves(inputs),
+            Record.OUTPUTS: len(outputs),
+            Record.OUTPUT_LEAVES: self._leaves(outputs),
+            Record.RESULT: self._branches(result),
+            Record.RESULT_STEPS: len(result),
+            Record.AXES: axes,
+            Record.FRAME: frame,
+        }
+        self._record = (ctypes.c_int64 * len(Record))(*(record.get(k, 0) for k in Record))
+        self._plans: list[object] = []
+        self._workspace: list[object] = []
+        at = type(instance).__basicsize__ - 2 * WORD
+        self._code = _code(at + WORD)
+        _set(id(instance) + at + WORD, ctypes.addressof(self._record))
+        _set(id(instance) + at, self._code.address(CALL))
+
+    def _branches(self, steps: Sequence[tuple[int, Any]]) -> int:
+        words: list[int] = []
+        for what, content in steps:
+            keys = self._memory.objects(tuple(content)) if what == DICT else 0
+            length = 0 if what == LEAF else len(content)
+            words += {Branch.WHAT: what, Branch.LENGTH: length, Branch.KEYS: keys}.values()
+        return self._memory.words(words)
+
+    def _leaves(self, types: Sequence[ArrayType]) -> int:
+        words: list[int] = []
+        axis = 0
+        for x in types:
+            found = {
+                Leaf.RANK: x.rank, Leaf.TYPE: DTYPES[x.dtype].num, Leaf.KIND: KINDS[x.dtype], Leaf.AXIS: axis
+            }  # fmt: skip
+            words += found.values()
+            axis += x.rank
+        return self._memory.words(words)
+
+    def add(self, shapes: Sequence[tuple[int, ...]], ready: Ready) -> None:
+        """Has calls with arguments of these shapes run by `ready`."""
+        if len(self._plans) >= MOST_PLANS:
+            self.clear()
+        memory = _Memory()
+        places = [*ready.inputs, *ready.outputs]
+        given = [(place, array.ctypes.data) for place, array in ready.given]
+        first = {place: j for j, place in reversed(list(enumerate(ready.outputs)))}
+        words = {
+            Plan.NEXT: self._record[Record.FIRST],
+            Plan.SHAPES: memory.words([n for shape in shapes for n in shape]),
+            Plan.KERNEL: ready.address,
+            Plan.SIZES: ready.sizes.ctypes.data,
+            Plan.TABLE: ready.table,
+            Plan.PLACES: memory.words(places),
+            Plan.REPEATS: memory.words([int(first[place] != j) for j, place in enumerate(ready.outputs)]),
+            Plan.BYTES: memory.words([*ready.input_bytes, *ready.output_bytes]),
+            Plan.GIVEN: memory.words([word for pair in given for word in pair]),
+            Plan.GIVEN_COUNT: len(given),
+            Plan.TEMPORARIES: memory.words([word for pair in ready.temporaries for word in pair]),
+            Plan.TEMPORARY_COUNT: len(ready.temporaries),
+            Plan.SCRATCH: ready.scratch,
+            Plan.NEEDED: ready.needed,
+            Plan.RESULT_SHAPES: memory.words([n for shape in ready.output_shapes for n in shape]),
+            Plan.LONG: int(ready.long),
+            Plan.THREADS: ready.threads,
+        }
+        owner = (memory, ready)
+        words[Plan.OWNER] = id(owner)
+        plan = memory.words([words[k] for k in Plan])
+        self._plans.append(owner)
+        self._make_room(ready.needed)
+        self._record[Record.FIRST] = plan
+
+    def clear(self) -> None:
+        """Forgets all shapes."""
+        self._record[Record.FIRST] = 0
+        self._plans = []
+
+    def _make_room(self, needed: int) -> None:
+        """Lets the workspace have `needed` bytes, unless that is too much to keep or a call works in it."""
+        if self._record[Record.WORKSPACE_BYTES] < needed <= LARGEST_WORKSPACE and not self._record[Record.BUSY]:
+            memory = np.empty(max(needed, 2 * self._record[Record.WORKSPACE_BYTES]), np.uint8)
+            self._workspace = [memory]
+            self._record[Record.WORKSPACE] = memory.ctypes.data
+            self._record[Record.WORKSPACE_BYTES] = memory.size
+
+
+def entry(
+    instance: object, method: str, names: Sequence[str], arguments: Sequence[Tree], results: Tree
+) -> Entry | None:
+    """An `Entry`, or None where there can be none: in other interpreters, for structures of classes of their own, and
+    for so many arguments that the stack might not hold them."""
+    branches = [*arguments, results]
+    if not supported() or not all(map(_usual, branches)):
+        return None
+    steps = [step for tree in branches for step in _steps(tree)]
+    axes = sum(leaf.rank for what, leaf in steps if what == LEAF)
+    if 8 * len(steps) + axes > MOST_WORDS:
+        return None
+    return Entry(instance, method, names, arguments, results)
+
+
+_BRANCHES: dict[type, int] = {tuple: TUPLE, list: LIST, dict: DICT}
+
+
+def _steps(tree: Tree) -> Iterator[tuple[int, Any]]:
+    """Every part of `tree`, from the outermost inwards: what it is, and the part."""
+    pending = [tree]
     while pending:
-        slots, parent, place = pending.pop()
-        if isinstance(slots, int):
-            lines.append(f"  %y{made} = load double, ptr %p{slots}")
-            lines.append(f"  %r{made} = call ptr @PyFloat_FromDouble(double %y{made})")
-        else:
-            lines.append(f"  %r{made} = call ptr @PyTuple_New(i64 {len(slots)})")
-            pending += [(branch, made, k) for k, branch in enumerate(slots)]
-        lines.append(f"  %none{made} = icmp eq ptr %r{made}, null")
-        lines.append(f"  br i1 %none{made}, label %{'nothing' if parent < 0 else 'drop'}, label %have{made}")
-        lines.append(f"have{made}:")
-        if parent >= 0:
-            lines.append(f"  %s{made} = call i32 @PyTuple_SetItem(ptr %r{parent}, i64 {place}, ptr %r{made})")
-        made += 1
-    return [*lines, "  ret ptr %r0", "drop:", "  call void @Py_DecRef(ptr %r0)", "  br label %nothing",
-            "nothing:", "  ret ptr null"]  # fmt: skip
+        part = pending.pop()
+        yield _BRANCHES.get(type(part), LEAF), part
+        if isinstance(part, dict | list | tuple):
+            pending += reversed(part.values() if isinstance(part, dict) else part)
 
 
-_START = """define ptr @builtin(ptr %self, ptr %arguments, i64 %count, ptr %names) {{
-entry:
-  %values = alloca double, i64 {length}, align 16
-  %table = alloca ptr, i64 {length}, align 16
-  %plain = icmp eq ptr %names, null
-  %enough = icmp eq i64 %count, {count}
-  %usual = and i1 %plain, %enough
-  br i1 %usual, label %begin, label %otherwise
-otherwise:
-  %callable = call ptr @PyTuple_GetItem(ptr %self, i64 0)
-  %answer = call ptr @PyObject_Vectorcall(ptr %callable, ptr %arguments, i64 %count, ptr %names)
-  ret ptr %answer
-begin:
-  %bytes = call ptr @PyTuple_GetItem(ptr %self, i64 1)
-  %record = call ptr @PyBytes_AsString(ptr %bytes)
-  %kernel = load ptr, ptr %record
-  %at1 = getelementptr ptr, ptr %record, i64 1
-  %float = load ptr, ptr %at1
-  %at2 = getelementptr ptr, ptr %record, i64 2
-  %int = load ptr, ptr %at2"""
+def _usual(tree: Tree) -> bool:
+    """Whether all branches are of the builtin classes themselves, and dicts have strings as keys."""
+    return all(
+        isinstance(part, ArrayType) if what == LEAF else what != DICT or all(type(key) is str for key in part)
+        for what, part in _steps(tree)
+    )
 
-_TAKE = """take{k}:
-  %a{k} = getelementptr ptr, ptr %arguments, i64 {k}
-  %o{k} = load ptr, ptr %a{k}
-  %type{k} = call ptr @PyObject_Type(ptr %o{k})
-  call void @Py_DecRef(ptr %type{k})
-  %isfloat{k} = icmp eq ptr %type{k}, %float
-  br i1 %isfloat{k}, label %float{k}, label %other{k}
-float{k}:
-  %f{k} = call double @PyFloat_AsDouble(ptr %o{k})
-  br label %taken{k}
-other{k}:
-  %isint{k} = icmp eq ptr %type{k}, %int
-  br i1 %isint{k}, label %int{k}, label %otherwise
-int{k}:
-  %i{k} = call i64 @PyLong_AsLongLong(ptr %o{k})
-  %minus{k} = icmp eq i64 %i{k}, -1
-  br i1 %minus{k}, label %check{k}, label %convert{k}
-check{k}:
-  %error{k} = call ptr @PyErr_Occurred()
-  %right{k} = icmp eq ptr %error{k}, null
-  br i1 %right{k}, label %convert{k}, label %clear{k}
-clear{k}:
-  call void @PyErr_Clear()
-  br label %otherwise
-convert{k}:
-  %c{k} = sitofp i64 %i{k} to double
-  br label %taken{k}
-taken{k}:
-  %x{k} = phi double [ %f{k}, %float{k} ], [ %c{k}, %convert{k} ]
-  store double %x{k}, ptr %p{place}
-  br label %take{after}"""
 
-_RUN = """take{count}:
-  %last = getelementptr ptr, ptr %table, i64 {length}
-  store ptr null, ptr %last
-  %status = call i64 %kernel(ptr %table, ptr null, ptr null)
-  %good = icmp eq i64 %status, 0
-  br i1 %good, label %box, label %otherwise
-box:"""
+def _set(address: int, value: int) -> None:
+    ctypes.c_void_p.from_address(address).value = value
 
-_END = "}"
+
+__all__ = ["Entry", "Ready", "entry", "natively_callable", "supported"]

@@ -8,22 +8,23 @@ set of shapes.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from .blas import GEMM, single_threaded
-from .builtin import Slots, builtin
+from .blas import GEMM, single_threaded, thread_setter
+from .builtin import Ready
 from .cache import kept
 from .externs import EXTERNS
 from .index import Program
 from .llvm.entry import COMBINE, ENTRY, STREAM
 from .llvm.jit import Code, Target, assembly, determinants, host, object_code, optimized_text
 from .llvm.module import emit_module
-from .loops import Routine, Run, Schedule, Stream, print_schedule
+from .loops import Routine, Schedule, Stream, print_schedule
 from .memory import Layout, lay_out
 from .parallel import StreamRunner
 from .passes import PIPELINE
@@ -31,6 +32,7 @@ from .schedule import schedule
 from .streaming import plan_streams
 from .types import DTYPES, ArrayType, Dim, evaluate, names
 from .verify import verify
+from .work import is_long, work
 
 Array = np.ndarray[Any, Any]
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
@@ -68,6 +70,8 @@ class Plan:
     shapes: dict[str, tuple[int, ...]]
     layout: Layout
     scratch: int
+    threads: int
+    long: bool
 
 
 class Kernel:
@@ -86,30 +90,44 @@ class Kernel:
         self._temporary = [name for name in self.schedule.arrays if name not in held]
         self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
         self._runners: list[StreamRunner] = []
+        self._streams = [action for action in self.schedule.actions if isinstance(action, Stream)]
+        self._work = work(program)
         if target == host():
             text = self._module.text
             found = kept(determinants(text, target), lambda: object_code(text, target))
             self._code = Code(found, self._module.externs)
             self._entry = _ENTRY(self._code.address(ENTRY))
-            for stream in (action for action in self.schedule.actions if isinstance(action, Stream)):
+            for stream in self._streams:
                 run, combine = (self._code.address(prefix + stream.name) for prefix in (STREAM, COMBINE))
                 self._runners.append(StreamRunner(self.schedule, stream, run, combine, threads))
 
-    def builtin(self, gives: Slots, otherwise: Callable[..., Any]) -> Callable[..., Any] | None:
-        """This kernel as a builtin that takes a float for each input and gives the outputs whose numbers stand in the
-        nested tuples `gives`; calls with other arguments go to `otherwise`.
-
-        None where there are arrays, loops that call back, or other types than f64."""
-        arrays, actions = self.schedule.arrays, self.schedule.actions
-        if any(type_ != ArrayType("f64") for type_ in arrays.values()) or not all(isinstance(a, Run) for a in actions):
+    def ready(self, arrays: Sequence[Array], sizes: Mapping[str, int], constants: int) -> Ready | None:
+        """What machine code must know to call this kernel itself with arguments like `arrays`, the last `constants` of
+        which stay the same; None where the kernel calls back: routines, several threads."""
+        plan = self._plans.get((*(array.shape for array in arrays), *sizes.items())) or self._bind(arrays, sizes)
+        if self.schedule.routines or plan.threads > 1 or not hasattr(self, "_code"):
             return None
-        if self.schedule.sizes or not hasattr(self, "_code"):
-            return None
-        order = {name: k for k, name in enumerate(arrays)}
-        takes = [order[name] for name in self.schedule.inputs]
-        places = [order[name] for name in self.schedule.outputs]
-        address = self._code.address(ENTRY)
-        return builtin(address, self._code, len(order), takes, _placed(gives, places), otherwise)
+        place = {name: k for k, name in enumerate(self.schedule.arrays)}
+        bytes_ = {name: prod(plan.shapes[name]) * DTYPES[x.dtype].itemsize for name, x in self.schedule.arrays.items()}
+        given = len(arrays) - constants
+        names, outputs = self.schedule.inputs[:given], self.schedule.outputs
+        return Ready(
+            address=self._code.address(ENTRY),
+            owner=self._code,
+            sizes=plan.sizes,
+            table=len(place),
+            inputs=tuple(place[name] for name in names),
+            outputs=tuple(place[name] for name in outputs),
+            given=tuple((place[name], a) for name, a in zip(self.schedule.inputs[given:], arrays[given:], strict=True)),
+            temporaries=tuple((place[name], plan.layout.offsets[name]) for name in self._temporary),
+            scratch=plan.layout.total,
+            needed=plan.layout.total + plan.scratch + _ALIGNMENT if plan.layout.total + plan.scratch else 0,
+            long=plan.long,
+            threads=thread_setter() if self._uses_blas else 0,
+            input_bytes=tuple(bytes_[name] for name in names),
+            output_bytes=tuple(bytes_[name] for name in outputs),
+            output_shapes=tuple(plan.shapes[name] for name in outputs),
+        )
 
     @property
     def loops(self) -> str:
@@ -244,14 +262,12 @@ class Kernel:
         shapes |= {name: _shape(self.schedule.arrays[name], known) for name in self._temporary}
         shapes = {name: shapes[name] for name in self.schedule.arrays}
         layout = lay_out(self.schedule, self._temporary, shapes)
-        return Plan(np.array([known[name] for name in self.schedule.sizes], np.int64), shapes, layout, scratch)
+        threads = max((known[f"{stream.name}.threads"] for stream in self._streams), default=1)
+        sizes = np.array([known[name] for name in self.schedule.sizes], np.int64)
+        return Plan(sizes, shapes, layout, scratch, threads, is_long(self._work, numbers))
 
     def _held(self) -> set[str]:
         return {*self.schedule.inputs, *self._computed}
-
-
-def _placed(gives: Slots, places: Sequence[int]) -> Slots:
-    return places[gives] if isinstance(gives, int) else tuple(_placed(branch, places) for branch in gives)
 
 
 def _shape(type_: ArrayType, numbers: Mapping[str, int]) -> tuple[int, ...]:

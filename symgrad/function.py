@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arguments import Array, Parameter, Signature, describe, is_ready
+from .arguments import Array, Parameter, Signature, describe
 from .broadcasting import over_points, spread
 from .checking import Certificate, check
+from .compiler.builtin import Entry, entry, natively_callable
 from .compiler.types import DTYPES, ArrayType, evaluate
 from .conditions import conditions
 from .errors import ArgumentError
@@ -25,6 +27,7 @@ from .formula import JOINS, Formula, derived
 from .graph import FlatTable, Node, flatten, unflatten
 from .machine import Bound, Machine, Options
 from .nonfinite import Nonfinite, trace
+from .ops.gathering import counted
 from .problem import Problem
 from .profiling import Profile, profile
 from .specialise import size_names
@@ -38,6 +41,7 @@ MOST_KNOWN = 1000
 """For so many sets of shapes a function remembers that it has checked them."""
 
 
+@natively_callable
 class Function:
     """A compiled formula: call it with array-likes, positionally (variables first) or by name.
 
@@ -50,80 +54,67 @@ class Function:
     several threads.
     """
 
-    # What a call runs is looked up in the object: from the second call on, a formula of scalars has generated code
-    # there, and no Python function stands between it and the caller.
-    __slots__ = ("__call__", "__dict__", "__weakref__")
-    __call__: Callable[..., Any]
-
     def __init__(self, formula: Formula, options: Options, layout: list[Layout] | None = None) -> None:
-        self.__call__ = self._call
         self.formula, self.options = formula, options
         self._layout: list[Layout] = [] if layout is None else layout
         self._lock = threading.RLock()
         self._derived: dict[str, Function] = {}
         self._over_points: dict[tuple[bool, ...], Machine] = {}
         nodes, symbols = formula.nodes, formula.symbols
-        self.signature = Signature(formula.parameters, conditions(nodes), tuple(size_names(nodes)))
+        self.signature = Signature(formula.parameters, conditions(nodes), tuple(size_names(nodes)), counted(nodes))
         self._machine = Machine(nodes, symbols, options)
         self._known: dict[tuple[tuple[int, ...], ...], Bound] = {}
-        simple = all(isinstance(p.tree, Node) for p in formula.parameters)
-        self._plain = tuple((DTYPES[x.type.dtype], not x.type.shape) for x in symbols) if simple else None
+        self._entry: Entry | None = None
         self._single = isinstance(formula.outputs, Node)
-        self._tried = False
 
     # ---- calls
 
-    def _call(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
-        if self._plain is not None and len(args) == len(self._plain) and out is None and not keywords:
-            arrays = self._ready(args)
-            bound = self._known.get(tuple([a.shape for a in arrays])) if arrays is not None else None
-            if bound is not None and arrays is not None:
-                if not self._tried:
-                    self._shorten(bound)
-                return self._given(bound.run(arrays))
-        return self._checked_call(args, out, keywords)
-
-    def _shorten(self, bound: Bound) -> None:
-        """Puts generated code in the place of `_call`, where there can be any; what it cannot take comes back here."""
-        self._tried = True
-        made = bound.builtin(self.formula.outputs, self._call)
-        if made is not None:
-            self.__call__ = made
-
-    def _ready(self, args: Sequence[Any]) -> list[Array] | None:
-        """The arguments of an ordinary call as arrays; None if one of them needs a conversion."""
-        assert self._plain is not None
-        arrays: list[Array] = []
-        for a, (dtype, scalar) in zip(args, self._plain, strict=True):
-            if scalar and type(a) is float and dtype == np.float64:
-                arrays.append(np.array(a))
-            elif is_ready(a, dtype):
-                arrays.append(a)
-            else:
-                return None
-        return arrays
-
-    def _checked_call(self, args: Sequence[Any], out: Any, keywords: Mapping[str, Any]) -> Any:
+    # The second call for the same shapes gives what it found to machine code, and from then on such calls run without
+    # any Python code: this method is for those that are not ordinary, or the first ones.
+    def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
         layout = self._vector_layout(args, keywords)
         if layout is not None:
             result = self._call_with_vectors(layout, args, keywords)
             return result if out is None else _copied(result, out)
         arrays = self.signature.arrays(self.signature.values(args, keywords))
-        if self.signature.scalar and any(a.ndim for a in arrays):
+        shapes = tuple([a.shape for a in arrays])
+        bound = self._known.get(shapes)
+        if bound is not None:
+            self._hand_over(shapes, arrays, bound)
+        elif self.signature.scalar and any(shapes):
             return self._call_over_points(arrays, out)
-        numbers = self.signature.sizes(arrays)
-        bound = self._machine.bound(numbers)
-        if out is not None:
-            bound.run(arrays, self._targets(out, numbers))
-            return out
-        self._remember(arrays, bound)
-        return self._given(bound.run(arrays))
+        else:
+            bound = self._machine.bound(self.signature.sizes(arrays))
+        result = self._given(bound.run(arrays)) if out is None else self._written(bound, arrays, out)
+        self._remember(shapes, bound)
+        return result
 
-    def _remember(self, arrays: Sequence[Array], bound: Bound) -> None:
+    def _remember(self, shapes: tuple[tuple[int, ...], ...], bound: Bound) -> None:
         """Keeps what was found for these shapes, so that the next call with them need not check them again."""
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-        self._known[tuple(a.shape for a in arrays)] = bound
+        if not self.signature.counted:
+            self._known[shapes] = bound
+
+    def _hand_over(self, shapes: Sequence[tuple[int, ...]], arrays: Sequence[Array], bound: Bound) -> None:
+        """Has further calls with arguments of these shapes run by machine code alone, where that can be."""
+        if self._ambiguous:
+            return
+        with self._lock:
+            if self._entry is None:
+                arguments = [mapped(lambda x: x.type, p.tree) for p in self.formula.parameters]
+                results = mapped(lambda x: x.type, self.formula.outputs)
+                self._entry = entry(self, "__call__", [p.name for p in self.formula.parameters], arguments, results)
+            ready = bound.ready(arrays) if self._entry is not None else None
+            if self._entry is not None and ready is not None:
+                self._entry.add(shapes, ready)
+
+    @cached_property
+    def _ambiguous(self) -> bool:
+        """Whether, once `flatten` has been called, the only variable may also be a vector of all variables: what a
+        call gives depends on that."""
+        variables = self.formula.variables("flatten") if self.formula.wrt else []
+        return self.formula.several and len(variables) == 1
 
     def _given(self, results: Sequence[Array]) -> Any:
         """Results in the structure of the outputs, scalars as Python numbers."""
@@ -131,9 +122,12 @@ class Function:
             return results[0] if results[0].ndim else results[0].item()
         return rebuilt(self.formula.outputs, iter([a if a.ndim else a.item() for a in results]))
 
-    def _targets(self, out: Any, numbers: Mapping[str, int]) -> list[Array]:
+    def _written(self, bound: Bound, arrays: Sequence[Array], out: Any) -> Any:
+        """`out`, holding the results."""
+        numbers = self.signature.sizes(arrays)
         shapes = [tuple(evaluate(n, numbers) for n in x.type.shape) for x in self.formula.nodes]
-        return self._checked_targets(out, shapes)
+        bound.run(arrays, self._checked_targets(out, shapes))
+        return out
 
     def _checked_targets(self, out: Any, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
         """The arrays in `out`, one per output.  Raises ArgumentError for those that results cannot be written to."""
@@ -183,38 +177,38 @@ class Function:
                 self._derived[kind] = Function(derived(self.formula, kind), self.options, self._layout)
             return self._derived[kind]
 
-    @property
+    @cached_property
     def grad(self) -> Function:
         """The gradient of a scalar, with the shape of the variable (a structure of gradients for several variables)."""
         return self._derive("grad")
 
-    @property
+    @cached_property
     def value_and_grad(self) -> Function:
         """The pair of value and gradient, computed together."""
         return self._derive("value_and_grad")
 
-    @property
+    @cached_property
     def hessian(self) -> Function:
         """The second derivatives of a scalar: the variable's axes twice; blocks for several variables."""
         return self._derive("hessian")
 
-    @property
+    @cached_property
     def jacobian(self) -> Function:
         """The derivatives of the outputs: an output's axes, then the variable's."""
         return self._derive("jacobian")
 
-    @property
+    @cached_property
     def hvp(self) -> Function:
         """``f.hvp(w, v, ...)``: the Hessian times a vector `v` like the variable, at a small multiple of the
         gradient's cost."""
         return self._derive("hvp")
 
-    @property
+    @cached_property
     def jvp(self) -> Function:
         """``f.jvp(w, v, ...)``: the derivative of the outputs along `v`."""
         return self._derive("jvp")
 
-    @property
+    @cached_property
     def vjp(self) -> Function:
         """``f.vjp(w, u, ...)``: the cotangent of the variable for the cotangent `u` of the outputs."""
         return self._derive("vjp")

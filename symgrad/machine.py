@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,9 @@ from .lowering import Lowered, expand, lower
 from .planning import TYPICAL_SIZE, depends_on_sizes, plan
 from .rewrite.canonical import canonicalise
 from .specialise import numbered
-from .trees import Tree, is_tree, mapped
 
 if TYPE_CHECKING:
+    from .compiler.builtin import Ready
     from .compiler.kernel import Kernel
     from .compiler.llvm.jit import Target
 
@@ -143,14 +143,18 @@ class Bound:
     version: Version
     hidden: dict[str, int]
 
-    def builtin(self, outputs: Tree, otherwise: Callable[..., Any]) -> Callable[..., Any] | None:
-        """The kernel as a builtin of floats that gives `outputs` and calls `otherwise` for what it cannot take; None
-        where arrays, other structures than tuples or other types occur."""
-        lowered = self.version.lowered
-        if self.hidden or lowered.constants or not _of_tuples(outputs):
+    def ready(self, arrays: Sequence[Array]) -> Ready | None:
+        """What machine code must know to run the kernel itself for arguments like `arrays`; None where it cannot."""
+        constants, positions = self.version.lowered.constants, self.version.lowered.positions
+        found = self.version.kernel.ready([*arrays, *constants], self.hidden, len(constants))
+        if found is None:
             return None
-        order = iter(lowered.positions)
-        return self.version.kernel.builtin(mapped(lambda _: next(order), outputs), otherwise)
+        return replace(
+            found,
+            outputs=tuple(found.outputs[k] for k in positions),
+            output_bytes=tuple(found.output_bytes[k] for k in positions),
+            output_shapes=tuple(found.output_shapes[k] for k in positions),
+        )
 
     def run(self, arrays: Sequence[Array], out: Sequence[Array] | None = None) -> list[Array]:
         """The results for `arrays` of the sizes that this was bound for, already checked."""
@@ -167,11 +171,6 @@ class Bound:
             for target, result in zip(out, found, strict=True):
                 np.copyto(target, result)
         return list(out)
-
-
-def _of_tuples(tree: Tree) -> bool:
-    """Whether there are no other branches in `tree` than tuples."""
-    return not is_tree(tree) or (type(tree) is tuple and all(map(_of_tuples, tree)))
 
 
 def _direct(out: Sequence[Array], arrays: Sequence[Array], positions: Sequence[int]) -> bool:

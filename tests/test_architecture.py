@@ -45,6 +45,7 @@ LAYERS = [
     "symgrad.compiler.llvm",
     "symgrad.compiler.cache",
     "symgrad.compiler.builtin",
+    "symgrad.compiler.work",
     "symgrad.compiler.kernel",
     "symgrad.compiler",
     "symgrad.data",

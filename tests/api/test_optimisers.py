@@ -57,13 +57,13 @@ def test_minimize_with_value_and_gradient_at_once(f: sg.Function) -> None:
 @pytest.mark.parametrize("method", ["BFGS", "Newton-CG", "trust-exact"])
 def test_problems_share_value_and_gradient(f: sg.Function, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     points: list[bytes] = []
-    both = f.value_and_grad.__call__
+    both = f.value_and_grad
 
     def counted(*args: Any, **keywords: Any) -> Any:
         points.append(np.asarray(args[0]).tobytes())
         return both(*args, **keywords)
 
-    monkeypatch.setattr(f.value_and_grad, "__call__", counted)
+    monkeypatch.setattr(f, "value_and_grad", counted)
     p = f.problem(X.tolist(), lam=0.1, y=y)
     second = {} if method == "BFGS" else {"hess": p.hessian}
     found = scipy.optimize.minimize(p, np.zeros(3), jac=p.grad, method=method, tol=1e-10, **second)

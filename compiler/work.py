@@ -1,0 +1,54 @@
+"""How much a program computes: what decides whether other threads shall run meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .index import Assign, Call, Expr, Extern, Load, Loop, Program, Reduce
+from .types import Dim, evaluate, product
+
+LONG = 50_000
+"""Instructions on elements that take some 20 µs: handing the interpreter's lock over pays from there on."""
+Work = tuple[tuple[Dim, int], ...]
+"""Numbers of elements, and of instructions for each."""
+
+
+def work(program: Program) -> Work:
+    """The instructions of `program`; a routine that is not written in loops counts nothing."""
+    found: list[tuple[Dim, int]] = []
+    pending: list[tuple[Program, Dim]] = [(program, 1)]
+    while pending:
+        part, times = pending.pop()
+        for statement in part.statements:
+            match statement:
+                case Assign(axes=axes, value=value):
+                    reduced = value.axes if isinstance(value, Reduce) else ()
+                    elements = product(tuple(axis.size for axis in (*axes, *reduced)))
+                    found.append((times * elements, _instructions(value.body if isinstance(value, Reduce) else value)))
+                case Loop(body=body, length=length):
+                    pending.append((body, times * length))
+                case Extern():
+                    pass
+    return tuple(found)
+
+
+def is_long(total: Work, sizes: Mapping[str, int]) -> bool:
+    """Whether that takes long for these sizes."""
+    return sum(evaluate(elements, sizes) * count for elements, count in total) > LONG
+
+
+def _instructions(value: Expr) -> int:
+    count = 0
+    pending: list[Expr] = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Call):
+            count += 1
+            pending += part.args
+        elif isinstance(part, Load):
+            count += 1
+            pending += part.index
+    return max(1, count)
+
+
+__all__ = ["LONG", "Work", "is_long", "work"]
