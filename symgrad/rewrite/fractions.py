@@ -70,12 +70,14 @@ class Fractions:
             others = {g: k for g, k in r.powers.items() if g is not f}
             turned = self._factor({m: -v for m, v in self.polynomials[f].items()}, f.type.dtype)
             if any(v < 0 for v in self.polynomials[f].values()):
-                yield Ratio(-r.number if r.powers[f] % 2 else r.number, {**others, turned: r.powers[f]})
+                k = r.powers[f]
+                yield _multiplied(Ratio(-r.number if k % 2 else r.number, others), Ratio(ONE, {turned: k}))
         lone = [f for f in sums if r.powers[f] == 1]
         if len(lone) == 1 and r.number.denominator == 1 and abs(r.number) != 1:
             (f,) = lone
             wide = self._factor({m: r.number * v for m, v in self.polynomials[f].items()}, f.type.dtype)
-            yield Ratio(ONE, {**{g: k for g, k in r.powers.items() if g is not f}, wide: ONE})
+            others = {g: k for g, k in r.powers.items() if g is not f}
+            yield _multiplied(Ratio(ONE, others), Ratio(ONE, {wide: ONE}))
 
     # ---- reading
 
@@ -179,6 +181,8 @@ class Fractions:
                 assumed.append(("not zero", f))
             powers[f] = k
         number = content(total)
+        if total[min(total, key=lambda m: (len(m), [(key(y), k) for y, k in m]))] / number < 0:
+            number = -number
         rest = {m: v / number for m, v in total.items()}
         shared, rest = _without_shared(rest)
         found = Ratio(number, {f: k for f, k in powers.items() if k}, assumed)
