@@ -19,7 +19,7 @@ from ..compiler.types import ArrayType
 from ..expression import FUNCTIONS, Expr, apply, function, unify
 from ..graph import Node, Op, lookup, node, postorder, register
 from .arithmetic import where
-from .elementwise import chain, elementwise_type, unbroadcast, widen
+from .elementwise import chain, elementwise_type, masked, unbroadcast, widen
 from .removable import horner
 
 Formula = Callable[..., Expr]
@@ -307,11 +307,17 @@ def _plain_root(x: Expr, d: Expr) -> Expr:
     return root
 
 
+def _root_slopes(y: Expr, x: Expr, d: Expr, at_zero: float) -> tuple[Any, Any]:
+    """The slopes by x and d; where the root is 0 its own slope counts as 0, as that of the norm does."""
+    root = _plain_root(x, d)
+    return where(root != 0, y / root, at_zero), masked(root != 0, 1 / (2 * root))
+
+
 formula_row(
     "root_difference",
     2,
     lambda x, d: where(x > 0, d / (_root(x, d) + x), _root(x, d) - x),
-    lambda y, x, d: (-y / _plain_root(x, d), 1 / (2 * _plain_root(x, d))),
+    lambda y, x, d: _root_slopes(-y, x, d, -1.0),
     domain=((0.3, 2), (0.3, 2)),
     mpmath=lambda x, d: _mp().sqrt(x * x + d) - x,
     doc="sqrt(x**2 + d) - x without cancellation.",
@@ -320,7 +326,7 @@ formula_row(
     "root_sum",
     2,
     lambda x, d: _root(x, d) + x,
-    lambda y, x, d: (y / _plain_root(x, d), 1 / (2 * _plain_root(x, d))),
+    lambda y, x, d: _root_slopes(y, x, d, 1.0),
     domain=((0.3, 2), (0.3, 2)),
     mpmath=lambda x, d: _mp().sqrt(x * x + d) + x,
     doc="sqrt(x**2 + d) + x.",

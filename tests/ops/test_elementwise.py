@@ -107,8 +107,8 @@ def test_forward_is_reverse(op: Op) -> None:
                 forward_jacobian(y, x)
             continue
         reverse, forward = jacobian(y, x), forward_jacobian(y, x)
-        assert forward is not None or op.partials is not None
         if forward is None:
+            assert not number([reverse], xs, arrays, {})[0].any()
             continue
         assert reverse.type.shape == y.type.shape + x.type.shape
         assert forward.type.shape == x.type.shape + y.type.shape
