@@ -18,11 +18,11 @@ from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Pro
 from ..scalars import neutral
 from ..types import ArrayType, product
 from .builder import BYTES, MEMORY, SCALAR, Value, constant, vector
-from .expressions import Expressions
+from .interleaving import Interleaving
 from .packed import shape
 
 
-class NestEmitter(Expressions):
+class NestEmitter(Interleaving):
     """Emits the steps of one nest."""
 
     def __init__(self, arrays: Mapping[str, ArrayType], nest: Nest) -> None:
@@ -87,6 +87,9 @@ class NestEmitter(Expressions):
     # ---- memory
 
     def store(self, step: Store) -> None:
+        if self.is_interleaved(step):
+            self.interleaved(step)
+            return
         dtype = self.arrays[step.array].dtype
         inside = self.inside(step.array, step.index) if step.checked else None
         neighbours, pointers = self.address(step.array, step.index)
