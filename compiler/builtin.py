@@ -35,6 +35,9 @@ from .llvm.calling import (
     Record,
     call_text,
 )
+from .llvm.calling_scalars import CALL as SCALARS
+from .llvm.calling_scalars import FUNCTIONS as SCALAR_FUNCTIONS
+from .llvm.calling_scalars import Slots, scalars_text
 from .llvm.jit import Code, determinants, host, object_code
 from .types import DTYPES, ArrayType
 
@@ -45,6 +48,8 @@ Tree = Any
 WORD = ctypes.sizeof(ctypes.c_void_p)
 MOST_WORDS = 4096
 """The most that a call may need on the stack: beyond it Python takes the call."""
+MOST_FLOATS = 64
+"""A function of more floats has no entry of its own."""
 MOST_PLANS = 256
 LARGEST_WORKSPACE = 2**22
 """Up to so many bytes of temporary memory a function keeps between calls."""
@@ -137,6 +142,14 @@ def _code(record: int) -> Code:
     text, target = call_text(_offsets(record)), host()
     found = kept(determinants(text, target), lambda: object_code(text, target))
     return Code(found, {}, _addresses())
+
+
+@lru_cache(maxsize=256)
+def _scalar_code(record: int, length: int, takes: tuple[int, ...], gives: Slots) -> Code:
+    """The entry of functions of floats, which all functions of that signature share."""
+    text, target = scalars_text(_offsets(record), tuple.__basicsize__, length, takes, gives), host()
+    found = kept(determinants(text, target), lambda: object_code(text, target))
+    return Code(found, {}, {name: _addresses()[name] for name in (*SCALAR_FUNCTIONS, "PyFloat_Type")})
 
 
 @lru_cache(maxsize=1)
@@ -237,10 +250,15 @@ class Entry:
         self._record = (ctypes.c_int64 * len(Record))(*(record.get(k, 0) for k in Record))
         self._plans: list[object] = []
         self._workspace: list[object] = []
-        at = type(instance).__basicsize__ - 2 * WORD
-        self._code = _code(at + WORD)
-        _set(id(instance) + at + WORD, ctypes.addressof(self._record))
-        _set(id(instance) + at, self._code.address(CALL))
+        self._instance = id(instance)  # which holds this, so it is there as long as this is
+        self._at = type(instance).__basicsize__ - 2 * WORD
+        self._results, self._steps = results, result
+        floats = all(x == ArrayType("f64") for x in (*inputs, *outputs))
+        self._of_floats = floats and plain and len(inputs) < MOST_FLOATS
+        self._code = [_code(self._at + WORD)]
+        self._record[Record.GENERAL] = self._code[0].address(CALL)
+        _set(self._instance + self._at + WORD, ctypes.addressof(self._record))
+        _set(self._instance + self._at, self._record[Record.GENERAL])
 
     def _branches(self, steps: Sequence[tuple[int, Any]]) -> int:
         words: list[int] = []
@@ -294,6 +312,15 @@ class Entry:
         self._plans.append(owner)
         self._make_room(ready.needed)
         self._record[Record.FIRST] = plan
+        if self._of_floats and ready.table == len({*places}) and all(what in (LEAF, TUPLE) for what, _ in self._steps):
+            self._write_out(ready)
+
+    def _write_out(self, ready: Ready) -> None:
+        """Has calls with floats alone answered by an entry for this signature."""
+        order = iter(ready.outputs)
+        code = _scalar_code(self._at + WORD, ready.table, ready.inputs, _replaced(self._results, order))
+        self._code.append(code)
+        _set(self._instance + self._at, code.address(SCALARS))
 
     def clear(self) -> None:
         """Forgets all shapes."""
@@ -335,6 +362,11 @@ def _steps(tree: Tree) -> Iterator[tuple[int, Any]]:
         yield _BRANCHES.get(type(part), LEAF), part
         if isinstance(part, dict | list | tuple):
             pending += reversed(part.values() if isinstance(part, dict) else part)
+
+
+def _replaced(tree: Tree, leaves: Iterator[int]) -> Slots:
+    """`tree`, of tuples, with numbers as leaves."""
+    return tuple(_replaced(part, leaves) for part in tree) if isinstance(tree, tuple) else next(leaves)
 
 
 def _usual(tree: Tree) -> bool:

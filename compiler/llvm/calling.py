@@ -29,6 +29,8 @@ class Words(IntEnum):
 class Record(Words):
     """What is the same in all calls of a function; pointers unless said otherwise."""
 
+    GENERAL = auto()
+    """The entry for every call, where another one takes the usual ones."""
     METHOD = auto()
     """The name of the Python method for all other calls."""
     PARAMETERS = auto()
