@@ -51,8 +51,10 @@ def fuse(statements: Sequence[Assign], unrolled: frozenset[str], apart: Containe
                 first = max(first, k if together else k + 1)
         candidates = by_loops.setdefault(loops, [])
         at = bisect_left(candidates, first)
+        while at < len(candidates) and len(groups[candidates[at]]) >= GROUP_SIZE:
+            at += 1
         alone = statement.at is not None or statement.target in apart
-        if alone or at == len(candidates) or len(groups[candidates[at]]) >= GROUP_SIZE:
+        if alone or at == len(candidates):
             groups.append([])
             chosen = len(groups) - 1
             if not alone:

@@ -18,6 +18,7 @@ from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Pro
 from .loops import Action, Fill, Nest, Repeat, Routine, Run, Schedule, StopUnless, Stream
 from .nests import Context, Place, build_nest
 from .scalars import neutral
+from .stacking import Stack, unstacked
 from .streaming import TILE, TILE_OF_PRODUCTS, collects, position, stages, streamed_axis
 from .types import ArrayType, Dim, named, names
 
@@ -105,6 +106,9 @@ class _Scheduler:
     def segment(self, statements: list[Assign], scope: _Scope, needed: set[str]) -> list[Action]:
         """Nests for a run of assignments; outside of loops, in passes over the longest axis."""
         scope.types.update((statement.target, statement.type) for statement in statements)
+        statements, stacks, needed = unstacked(statements, scope.types, needed)
+        for stack in stacks:
+            self.stack(stack, scope)
         aligned = align(statements, scope.types)
         unrolled = unrolled_axes(aligned)
         axis = None if scope.repeated else streamed_axis(aligned, unrolled, scope.types, self.hint, needed)
@@ -120,6 +124,15 @@ class _Scheduler:
             if stage.streamed:
                 actions += self.stream(stage.streamed, axis, scope, unrolled, later)
         return actions
+
+    def stack(self, stack: Stack, scope: _Scope) -> None:
+        """Gives the rows of `stack` their places."""
+        if stack.target not in scope.places:
+            scope.places[stack.target] = self.allocate(stack.target, stack.type), ()
+        buffer, prefix = scope.places[stack.target]
+        for k, row in enumerate(stack.rows):
+            scope.types[row] = ArrayType(stack.type.dtype, stack.type.shape[1:])
+            scope.places[row] = buffer, (*prefix, Const(k, "i64"))
 
     def plain(
         self, statements: list[Assign], scope: _Scope, unrolled: frozenset[str], needed: set[str]

@@ -317,7 +317,22 @@ class Expressions(Function):
         return Value("ptr", lanes, axes, refs)
 
     def inside(self, array: str, index: tuple[Expr, ...]) -> Value | None:
-        """Which lanes are within the array; those that are not, but are needed, set the status."""
+        """Which lanes are within the array; those that are not, but are needed, set the status.  Loads that share
+        their indices are checked once.
+        """
+        around = tuple(tuple(x.refs.items()) for x in (self.tail, self.selected) if x is not None)
+        key = ("inside", index, self.arrays[array].shape, around)
+        if self.deepest(index, 0) is None:
+            return self.checked(array, index)
+        if key not in self.known[-1]:
+            truth = self.checked(array, index)
+            if truth is None:
+                return None
+            self.known[-1][key] = truth
+        return self.known[-1][key]
+
+    def checked(self, array: str, index: tuple[Expr, ...]) -> Value | None:
+        """The same, computed here."""
         truth: Value | None = None
         for part, size in zip(index, self.arrays[array].shape, strict=True):
             x = self.value(part)

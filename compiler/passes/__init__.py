@@ -7,8 +7,10 @@ from collections.abc import Callable
 from ..index import Program
 from .dead import drop_dead
 from .products import order_products
+from .views import forward_views
 
 PIPELINE: list[Callable[[Program], Program]] = [
+    forward_views,
     drop_dead,
     order_products,
 ]
