@@ -307,17 +307,20 @@ def _plain_root(x: Expr, d: Expr) -> Expr:
     return root
 
 
-def _root_slopes(y: Expr, x: Expr, d: Expr, at_zero: float) -> tuple[Any, Any]:
-    """The slopes by x and d; where the root is 0 its own slope counts as 0, as that of the norm does."""
-    root = _plain_root(x, d)
-    return where(root != 0, y / root, at_zero), masked(root != 0, 1 / (2 * root))
-
-
+formula_row(
+    "root_ratio",
+    2,
+    lambda x, d: _f("root_difference", x, d) / _root(x, d),
+    lambda y, x, d: (-d / _plain_root(x, d) ** 3, x / (2 * _plain_root(x, d) ** 3)),
+    domain=((0.3, 2), (0.3, 2)),
+    mpmath=lambda x, d: 1 - x / _mp().sqrt(x * x + d),
+    doc="1 - x/sqrt(x**2 + d) without cancellation.",
+)
 formula_row(
     "root_difference",
     2,
     lambda x, d: where(x > 0, d / (_root(x, d) + x), _root(x, d) - x),
-    lambda y, x, d: _root_slopes(-y, x, d, -1.0),
+    lambda y, x, d: (-_f("root_ratio", x, d), 1 / (2 * _plain_root(x, d))),
     domain=((0.3, 2), (0.3, 2)),
     mpmath=lambda x, d: _mp().sqrt(x * x + d) - x,
     doc="sqrt(x**2 + d) - x without cancellation.",
@@ -326,10 +329,51 @@ formula_row(
     "root_sum",
     2,
     lambda x, d: _root(x, d) + x,
-    lambda y, x, d: _root_slopes(y, x, d, 1.0),
+    lambda y, x, d: (_f("root_ratio", -x, d), 1 / (2 * _plain_root(x, d))),
     domain=((0.3, 2), (0.3, 2)),
     mpmath=lambda x, d: _mp().sqrt(x * x + d) + x,
     doc="sqrt(x**2 + d) + x.",
+)
+
+
+def _nonzero_hypot(x: Expr, y: Expr) -> tuple[Expr, Expr]:
+    """The hypotenuse, and where it is not 0: there its slopes count as 0, as those of `hypot` itself do."""
+    h = _f("hypot", x, y)
+    return h, h != 0
+
+
+def _hypot_difference_slopes(x: Expr, y: Expr) -> tuple[Any, Any]:
+    h, nonzero = _nonzero_hypot(x, y)
+    return -_f("hypot_ratio", x, y), masked(nonzero, y / h)
+
+
+def _hypot_ratio_slopes(x: Expr, y: Expr) -> tuple[Any, Any]:
+    h, nonzero = _nonzero_hypot(x, y)
+    return masked(nonzero, -(y**2) / h**3), masked(nonzero, x * y / h**3)
+
+
+def _hypot_ratio(x: Expr, y: Expr) -> Expr:
+    h, nonzero = _nonzero_hypot(x, y)
+    return where(nonzero, _f("hypot_difference", x, y) / h, 1.0)
+
+
+formula_row(
+    "hypot_ratio",
+    2,
+    _hypot_ratio,
+    lambda z, x, y: _hypot_ratio_slopes(x, y),
+    domain=((0.3, 2), (0.3, 2)),
+    mpmath=lambda x, y: 1 - x / _mp().hypot(x, y),
+    doc="1 - x/hypot(x, y) without cancellation; 1 at the origin.",
+)
+formula_row(
+    "hypot_difference",
+    2,
+    lambda x, y: where(x > 0, y * (y / (_f("hypot", x, y) + x)), _f("hypot", x, y) - x),
+    lambda z, x, y: _hypot_difference_slopes(x, y),
+    domain=((0.3, 2), (0.3, 2)),
+    mpmath=lambda x, y: _mp().hypot(x, y) - x,
+    doc="hypot(x, y) - x without cancellation.",
 )
 formula_row(
     "power_difference",

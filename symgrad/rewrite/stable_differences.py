@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import combinations
+from math import isqrt
 from typing import Any
 
 from ..expression import Expr
@@ -40,8 +41,9 @@ Term = tuple[Fraction, Node | None]
 sin, cos, tan, sinh, cosh, exp, expm1 = (function(n) for n in ("sin", "cos", "tan", "sinh", "cosh", "exp", "expm1"))
 sqrt, cbrt, mask, where, arctan2 = (function(n) for n in ("sqrt", "cbrt", "mask", "where", "arctan2"))
 log, log1p, log1p_ratio, arcsinh = (function(n) for n in ("log", "log1p", "log1p_ratio", "arcsinh"))
-root_difference, root_sum, power_difference = (
+root_difference, hypot_difference, root_sum, power_difference = (
     function("root_difference"),
+    function("hypot_difference"),
     function("root_sum"),
     function("power_difference"),
 )
@@ -342,7 +344,19 @@ def _root_and(c: Fraction, root: Node, t: Node, dtype: str) -> Expr | None:
         if next(iter(b.values())) < 0:
             return None
         return scale * expression(d, dtype) / (Expr(root) + base)
+    side = _side(d) if root.op.name == "hypot" else None
+    if side is not None:
+        return scale * hypot_difference(base, expression(side, dtype))
     return scale * root_difference(base, expression(d, dtype))
+
+
+def _side(d: Polynomial) -> Polynomial | None:
+    """The root of a product of even powers."""
+    ((monomial, c),) = d.items() if len(d) == 1 else (((), Fraction(-1)),)
+    root = Fraction(isqrt(max(c.numerator, 0)), isqrt(c.denominator))
+    if root**2 != c or any(k % 2 for _, k in monomial):
+        return None
+    return {tuple((y, k // 2) for y, k in monomial): root}
 
 
 def factor_of_difference(x: Node, rebuild: Rebuild) -> Node | None:

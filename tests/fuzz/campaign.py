@@ -53,7 +53,8 @@ def main(seconds: float = 60.0, seed: int = 0, machine_code: bool = False) -> No
         except Exception as problem:
             failures += 1
             place = traceback.extract_tb(problem.__traceback__)[-1]
-            print(f"seed {seed}: {type(problem).__name__}: {str(problem)[:300]} ({place.name}:{place.lineno})", flush=True)
+            what = f"{type(problem).__name__}: {str(problem)[:300]}"
+            print(f"seed {seed}: {what} ({place.name}:{place.lineno})", flush=True)
         formulas, seed = formulas + 1, seed + 1
     print(f"{formulas} formulas, {cases} cases, {failures} failures; next seed {seed}")
 

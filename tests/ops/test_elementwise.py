@@ -32,6 +32,10 @@ PARAMS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 
 
+FURTHER = {"mod": [(2.5, 0.7), (-1.3, 0.4)]}
+"""Points outside the domain that is sampled, where more of a rule shows."""
+
+
 def ids(op: Op) -> str:
     return op.name
 
@@ -49,7 +53,8 @@ def applied(op: Op, xs: list[Expr]) -> Expr:
 def points(op: Op, count: int = SAMPLES) -> list[tuple[float, ...]]:
     rng = generator(op.name)
     assert op.domain, f"{op.name}: say where it is sampled"
-    return [tuple(float(rng.uniform(low, high)) for low, high in op.domain) for _ in range(count)]
+    sampled = [tuple(float(rng.uniform(low, high)) for low, high in op.domain) for _ in range(count)]
+    return [*sampled, *FURTHER.get(op.name, [])]
 
 
 def symbols(op: Op, shapes: tuple[str, ...] | None = None, dtype: str = "f64") -> list[Expr]:
@@ -89,6 +94,20 @@ def test_derivatives(op: Op, order: int) -> None:
             np.testing.assert_allclose(
                 float(found), expected, rtol=1e-12, atol=1e-13, err_msg=f"{op.name}{point} {counts}"
             )
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=ids)
+def test_cotangents_are_multiplied(op: Op) -> None:
+    """The gradient of a multiple is the multiple of the gradient."""
+    xs, w = symbols(op), tensor("w", "")
+    y = applied(op, xs)
+    for k, x in enumerate(xs):
+        if op.name == "zeta" and k == 0:
+            continue
+        for point in points(op):
+            arrays = [*map(np.float64, point), np.float64(3.5)]
+            plain, scaled = number([jacobian(y, x), jacobian(y * w, x)], [*xs, w], arrays, {})
+            np.testing.assert_allclose(scaled, 3.5 * plain, rtol=1e-13)
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=ids)

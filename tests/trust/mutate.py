@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.expression import Expr
+from symgrad.expression import Expr, symbols_of
 from symgrad.graph import OPS, Op, node, postorder
 from tests.ops import test_control, test_custom, test_elementwise, test_rows
 from tests.ops.harness import jacobian
+from tests.trust import test_edge_cases
 
 Rule = Callable[..., Any]
 Change = tuple[str, Callable[[Expr], Expr | None]]
@@ -75,7 +76,7 @@ class Mutated:
 
 
 def mutants(op: Op, samples: list[tuple[str, list[Any]]]) -> Iterator[tuple[str, int, str]]:
-    """The mutants of an operation: which rule, which result, which change; as rules gave them while they were watched."""
+    """The mutants of an operation: which rule, which result, which change; as far as rules were watched."""
     seen: dict[tuple[str, int, str], None] = {}
     for which, parts in samples:
         for k, g in enumerate(parts):
@@ -92,7 +93,7 @@ def watched(op: Op, tests: list[Callable[[], None]]) -> list[tuple[str, list[Any
     def listener(which: str) -> Rule:
         def listen(*args: Any) -> Any:
             result = original[which](*args)
-            found.append((which, list(result) if which == "vjp" else [result]))
+            found.append((which, _wanted(result, args[2:]) if which == "vjp" else [result]))
             return result
 
         return listen
@@ -109,6 +110,11 @@ def watched(op: Op, tests: list[Callable[[], None]]) -> list[tuple[str, list[Any
     return found
 
 
+def _wanted(parts: Any, operands: tuple[Expr, ...]) -> list[Any]:
+    """The cotangents of operands that are no constants: nobody asks for the others."""
+    return [p if symbols_of([x.node]) else None for p, x in zip(parts, operands, strict=True)]
+
+
 def _passes(test: Callable[[], None]) -> bool:
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
@@ -122,14 +128,18 @@ def tests_of(op: Op) -> list[Callable[[], None]]:
     """The tests that use the rules of an operation, the cheapest first."""
     found: list[Callable[[], None]] = []
     if op in test_elementwise.DIFFERENTIABLE:
-        found += [lambda: test_elementwise.test_derivatives(op, 1), lambda: test_elementwise.test_forward_is_reverse(op)]
-        found += [lambda: test_elementwise.test_derivatives(op, 2)]
+        found.append(lambda: test_elementwise.test_derivatives(op, 1))
+        found.append(lambda: test_elementwise.test_forward_is_reverse(op))
+        found.append(lambda: test_elementwise.test_cotangents_are_multiplied(op))
+        found.append(lambda: test_elementwise.test_derivatives(op, 2))
     for row, name in test_rows.DIFFERENTIABLE:
         if op.name in _used(row):
             found.append(lambda row=row, name=name: test_rows.test_derivatives(row, name))  # type: ignore[misc]
     if op.name in ("scan", "while"):
         found += [lambda k=k: test_control.test_derivatives_of_a_scan(k) for k in range(3)]  # type: ignore[misc]
         found += [test_control.test_third_derivative, test_control.test_while_loop, test_control.test_nested_scans]
+    if op.name == "heaviside":
+        found.append(test_edge_cases.test_the_value_of_heaviside_at_zero)
     if op.name == "implicit_root":
         found += [test_custom.test_root, test_custom.test_root_of_a_system, test_custom.test_minimizer]
     return found[:12]

@@ -124,6 +124,15 @@ def test_vectors(text: str, point: list[float], gradient: list[float]) -> None:
     np.testing.assert_allclose(sg.compile(g)(x), gradient, rtol=1e-14)
 
 
+def test_the_value_of_heaviside_at_zero() -> None:
+    """It is the derivative's only way through heaviside, in both modes."""
+    f = sg.parse("3*heaviside(x, h)", x="", h="")
+    for x, slope in ((0.0, 3.0), (1.0, 0.0), (-1.0, 0.0)):
+        assert f.grad("h")(x=x, h=0.5) == slope
+        assert f.jvp("h", 1.0)(x=x, h=0.5) == slope
+        assert sg.compile(f, wrt="h").grad(0.5, x) == slope
+
+
 def test_shared_sums_and_long_products_stay_small() -> None:
     x = sg.scalar("x")
     f = x
