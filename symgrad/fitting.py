@@ -203,7 +203,7 @@ def minimise(
         if not monitor.after(float(intermediate_result.fun), params):
             raise StopIteration
 
-    if how["method"] == "trust-krylov":
+    if how["method"] == "trust-ncg":
         product = target.hessian_product([*start, *data])
         how = {**how, "hessp": lambda x, v: layout.join(product(*layout.split(x), *layout.split(v), *data))}
     found = scipy.optimize.minimize(at, layout.join(start).astype(np.float64), jac=True, callback=after, **how)

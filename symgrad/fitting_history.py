@@ -21,7 +21,7 @@ REFRESH = 0.1
 """Seconds between two drawings of the bar."""
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """One entry for every epoch: the mean loss of its batches, each taken before its step; the loss of the validation
     data after it (empty where there are none); the rate; the seconds since the start."""
@@ -33,6 +33,10 @@ class History:
 
     def __len__(self) -> int:
         return len(self.loss)
+
+    def __repr__(self) -> str:
+        told = f"loss {self.loss[0]:.4g} → {self.loss[-1]:.4g}" if self.loss else "empty"
+        return f"<history of {len(self)} epochs: {told}>"
 
     def plot(self, axes: Any = None) -> Any:
         """Draws the losses over the epochs with matplotlib (extra `plot`), logarithmically where all are positive, and

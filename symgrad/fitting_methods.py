@@ -61,9 +61,9 @@ def l_bfgs(epochs: int, *, tolerance: float = 1e-6, memory: int = 10) -> dict[st
 
 
 def newton_krylov(epochs: int, *, tolerance: float = 1e-6) -> dict[str, Any]:
-    """Newton steps in trust regions by the Lanczos method (Gould, Lucidi, Roma, Toint, 1999), which needs the Hessian
-    only in products; ends where the norm of the gradient is smaller than `tolerance`."""
-    return {"method": "trust-krylov", "options": {"maxiter": epochs, "gtol": tolerance}}
+    """Newton steps in trust regions by conjugate gradients (Steihaug, 1983), which need the Hessian only in products;
+    ends where the norm of the gradient is smaller than `tolerance`."""
+    return {"method": "trust-ncg", "options": {"maxiter": epochs, "gtol": tolerance}}
 
 
 MINIMISERS: dict[str, Callable[..., dict[str, Any]]] = {"l-bfgs": l_bfgs, "newton-krylov": newton_krylov}
