@@ -11,7 +11,7 @@ from . import interpreter
 from .arguments import Parameter, Signature, parameters_of, suggestion
 from .broadcasting import over_points, spread
 from .compiler.types import is_float
-from .conditions import conditions
+from .conditions import conditions, counted
 from .errors import ArgumentError
 from .expression import Expr, check_names, lift, symbol_name, symbols_of
 from .formula import Formula, fresh
@@ -188,7 +188,8 @@ def evaluate(expr: Expr, *args: Any, **keywords: Any) -> Any:
 
     Arguments are checked and results given as compiled functions do."""
     symbols = list(_symbols([expr]).values())
-    signature = Signature(parameters_of(symbols), conditions([expr.node]), tuple(size_names([expr.node])))
+    roots = [expr.node]
+    signature = Signature(parameters_of(symbols), conditions(roots), tuple(size_names(roots)), counted(roots))
     arrays = signature.arrays(signature.values(args, keywords))
     stable = canonicalise([expr.node])
     if not any(a.ndim for a in arrays) or not signature.scalar:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from . import interpreter
 from .compiler.types import DTYPES, ArrayType, Dim, Size, evaluate, is_float, names, substitute
 from .errors import ArgumentError, ShapeError
 from .expression import Expr, symbol_name
@@ -46,6 +47,8 @@ class Signature:
     """Sizes that must not be negative, what is wrong otherwise, and the error to say it with."""
     needed: tuple[str, ...] = ()
     """Size names of the formula, which the arguments must tell."""
+    counted: tuple[tuple[str, Node], ...] = ()
+    """Sizes that only the values tell, and the truth values whose true ones they count."""
     symbols: tuple[Node, ...] = field(init=False)
     labels: tuple[str, ...] = field(init=False)
     """The text that names each symbol's value: ``w``, or ``params['W1']``."""
@@ -104,6 +107,7 @@ class Signature:
         for k, a in enumerate(arrays):
             binding.show(k, a)
         binding.solve(arrays)
+        self._count(arrays, binding.numbers)
         self.require(binding.numbers)
         for k, a in enumerate(arrays):
             binding.check(k, a)
@@ -111,6 +115,15 @@ class Signature:
             if evaluate(need, binding.numbers) < 0:
                 raise kind(f"{why}{binding.known(need)}")
         return binding.numbers
+
+    def _count(self, arrays: Sequence[Array], numbers: dict[str, int]) -> None:
+        """Adds the sizes that only the values tell to `numbers`."""
+        values = dict(zip(self.symbols, arrays, strict=True))
+        for name, mask in self.counted:
+            (found,) = interpreter.run([mask], values, numbers)
+            count = int(np.count_nonzero(found))
+            if numbers.setdefault(name, count) != count:
+                raise ShapeError(f"x[mask]: one size is {numbers[name]} and {count} (a mask was replaced); index again")
 
     def require(self, numbers: Mapping[str, int]) -> None:
         """Raises ArgumentError for size names of the formula that `numbers` lacks."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from .compiler.types import Dim
 from .graph import Node, postorder
+from .ops.gathering import MASKS
+from .specialise import size_names
 
 Condition = tuple[Dim, str, type[Exception]]
 """A size that must not be negative, what is wrong otherwise, and the error to say it with."""
@@ -17,4 +19,17 @@ def conditions(roots: Sequence[Node]) -> tuple[Condition, ...]:
     return tuple(dict.fromkeys(condition for row in rows for condition in row))
 
 
-__all__ = ["Condition", "conditions"]
+def counted(roots: Sequence[Node]) -> tuple[tuple[str, Node], ...]:
+    """The size names below `roots` that only the values tell, and the masks whose true elements they count; a mask
+    that depends on another size comes behind that one."""
+    found: dict[str, Node] = {}
+    pending = list(roots)
+    while pending:
+        known = {str(x.params[0]): x.inputs[0] for x in postorder(pending) if x.op.name == "nonzero"}
+        known.update({n: MASKS[n] for n in size_names(pending) if n in MASKS})
+        pending = [mask for name, mask in known.items() if name not in found]
+        found.update(known)
+    return tuple(sorted(found.items(), key=lambda item: item[1].depth))
+
+
+__all__ = ["Condition", "conditions", "counted"]

@@ -8,9 +8,11 @@ operations be written with the same operators that users write, without a cycle 
 
 from __future__ import annotations
 
+import inspect
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -23,6 +25,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """Every function that formulas may call, by name: the parser, NumPy's protocols and `sg.name` all read this table."""
 NUMPY: dict[Any, str] = {}
 """NumPy functions and ufuncs to the names of ours."""
+DEFAULTS: dict[Any, Mapping[str, Any]] = {}
+"""NumPy functions to what they take for arguments that are left out, where ours take something else."""
 METHODS: dict[str, str] = {}
 """Names of methods and attributes of `Expr` to the functions that they call."""
 
@@ -33,21 +37,48 @@ F = TypeVar("F", bound=Callable[..., Any])
 def function(
     name: str, *aliases: str, numpy: Iterable[Any] = (), method: bool = False
 ) -> Callable[[F], F]:
-    """Registers a function on expressions under `name` and `aliases`, as the meaning of the given NumPy functions, and
-    with `method` as a method of `Expr`."""
+    """Registers a function on expressions under `name` and `aliases`, as the meaning of the given NumPy functions (one
+    whose defaults differ comes in a pair with them), and with `method` as a method of `Expr`."""
 
     def add(f: F) -> F:
         for n in (name, *aliases):
             if n in FUNCTIONS:
                 raise ValueError(f"function {n} is registered twice")
             FUNCTIONS[n] = f
-        for source in numpy:
+        for given in numpy:
+            source, DEFAULTS[source] = given if isinstance(given, tuple) else (given, {})
             NUMPY[source] = name
         if method:
             METHODS[name] = name
         return f
 
     return add
+
+
+UFUNC_METHODS = {
+    "reduce": {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logaddexp": "logsumexp",
+               "logical_and": "all", "logical_or": "any"},
+    "accumulate": {"add": "cumsum", "multiply": "cumprod", "maximum": "cummax", "minimum": "cummin",
+                   "logaddexp": "logcumsumexp"},
+}  # fmt: skip
+"""What the methods of ufuncs are called here."""
+
+
+_signature = lru_cache(maxsize=1024)(inspect.signature)
+
+
+def called(
+    name: str, f: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+) -> Any:  # fmt: skip
+    """``f(*args, **keywords)``, with `defaults` for what is not given.  ArgumentError if `f` does not take them."""
+    taken = _signature(f)
+    try:
+        bound = taken.bind(*args, **keywords)
+    except TypeError as error:
+        raise ArgumentError(f"{name}: {error} (symbolic values take {taken})") from None
+    missing = {k: v for k, v in (defaults or {}).items() if k not in bound.arguments}
+    return f(*args, **keywords, **missing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,32 +179,53 @@ class Expr:
         return hash(self.node)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "reduce" and ufunc.__name__ in ("add", "multiply", "maximum", "minimum"):
-            name = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}[ufunc.__name__]
-            return FUNCTIONS[name](*inputs, **{"axis": 0, **kwargs})
+        along = UFUNC_METHODS.get(method, {}).get(ufunc.__name__)
+        if along is not None:
+            return called(f"numpy.{ufunc.__name__}.{method}", FUNCTIONS[along], inputs, {"axis": 0, **kwargs})
+        if method == "outer" and ufunc in NUMPY and len(inputs) == 2 and not kwargs:
+            left, right = map(lift, inputs)
+            return FUNCTIONS[NUMPY[ufunc]](left[(..., *[None] * right.ndim)], right)
         if method != "__call__" or ufunc not in NUMPY:
             raise DTypeError(
                 f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}: not an operation of symgrad"
             )
-        for option in kwargs:
-            raise ArgumentError(f"numpy.{ufunc.__name__}: option {option}= is not supported on symbolic values")
-        return FUNCTIONS[NUMPY[ufunc]](*inputs)
+        f = FUNCTIONS[NUMPY[ufunc]]
+        return called(f"numpy.{ufunc.__name__}", f, inputs, kwargs) if kwargs else f(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func not in NUMPY:
             raise DTypeError(f"{func.__module__}.{func.__name__}: not an operation of symgrad")
-        return FUNCTIONS[NUMPY[func]](*args, **kwargs)
+        return called(f"numpy.{func.__name__}", FUNCTIONS[NUMPY[func]], args, kwargs, DEFAULTS[func])
 
     def __getattr__(self, name: str) -> Any:
         if name in METHODS:
             f = FUNCTIONS[METHODS[name]]
-            return lambda *args, **kwargs: f(self, *args, **kwargs)
+            return lambda *args, **kwargs: called(name, f, (self, *args), kwargs)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     @property
     def T(self) -> Expr:
         """All axes reversed."""
         result: Expr = FUNCTIONS["transpose"](self)
+        return result
+
+    @property
+    def mT(self) -> Expr:
+        """The last two axes interchanged."""
+        result: Expr = FUNCTIONS["matrix_transpose"](self)
+        return result
+
+    @property
+    def real(self) -> Expr:
+        """The value itself, which is real."""
+        return self
+
+    def __divmod__(self, other: Any) -> tuple[Expr, Expr]:
+        quotient, remainder = FUNCTIONS["divmod"](self, other)
+        return quotient, remainder
+
+    def __round__(self, digits: int | None = None) -> Expr:
+        result: Expr = FUNCTIONS["round"](self, digits or 0)
         return result
 
     def __getitem__(self, index: Any) -> Expr:
@@ -701,8 +753,8 @@ def check_names(declared: Iterable[Node]) -> dict[str, Node]:
 
 
 __all__ = [
-    "FUNCTIONS", "METHODS", "NUMPY", "Expr", "FloorDiv", "Mapping", "Max0", "Source", "SymgradError", "apply",
-    "broadcast_shapes", "cast", "check_names", "common_dtype", "constant", "constant_value", "dim", "dim_of_node",
-    "floating", "function", "holds_expressions", "lift", "merge_declared", "merge_source", "named", "size",
-    "symbol_name", "symbols_of", "unify",
+    "DEFAULTS", "FUNCTIONS", "METHODS", "NUMPY", "Expr", "FloorDiv", "Mapping", "Max0", "Source", "SymgradError",
+    "apply", "broadcast_shapes", "called", "cast", "check_names", "common_dtype", "constant", "constant_value",
+    "dim", "dim_of_node", "floating", "function", "holds_expressions", "lift", "merge_declared", "merge_source",
+    "named", "size", "symbol_name", "symbols_of", "unify",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from .compiler.types import ArrayType, named, names
 from .errors import ArgumentError, DTypeError, ParseError, ShapeError, SymgradError
 from .expression import FUNCTIONS, METHODS, Expr, Source, lift, size
 from .graph import Node
+from .ops.gathering import COUNT_NAME
 from .parser_grammar import read
 from .parser_numbers import OPERATORS, calculate, folded, is_number
 from .parser_steps import Call, Formula, Step
@@ -70,6 +71,7 @@ class _Builder:
         self.known: dict[str, Any] = dict(CONSTANTS)
         types = [x.type for x in declared.values()]
         self.known.update({n: size(named(n)) for n in sorted(_size_names(types))})
+        self.known.update({n: size(named(n)) for n in COUNT_NAME.findall(formula.text)})
         self.known.update(declared)
         for name, place in formula.places.items():
             if name in declared:

@@ -66,7 +66,8 @@ def rebuilt(tree: Tree, values: Iterator[Any]) -> Any:
     if isinstance(tree, dict):
         return {key: rebuilt(branch, values) for key, branch in tree.items()}
     if isinstance(tree, list | tuple):
-        return type(tree)([rebuilt(branch, values) for branch in tree])
+        branches = [rebuilt(branch, values) for branch in tree]
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)  # a named tuple, too
     return next(values)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..compiler.index import Call, Const
 from ..compiler.index import Expr as Element_
 from ..compiler.types import ArrayType
-from ..errors import DTypeError
+from ..errors import ArgumentError, DTypeError
 from ..expression import Expr, apply, broadcast_shapes, cast, constant_value, dim_of_node, function, lift, unify
 from ..graph import Node, Op, Params, lookup, node, register
 from .elementwise import SCALAR, binary, elementwise, lower_elementwise, masked, unary, unbroadcast, widen
@@ -81,6 +81,20 @@ multiply = function("multiply", "mul", numpy=[np.multiply])(_nary("mul"))
 subtract = function("subtract", "sub", numpy=[np.subtract])(_nary("sub"))
 mod = function("mod", "remainder", numpy=[np.mod, np.remainder])(_nary("mod"))
 floor_divide = function("floor_divide", numpy=[np.floor_divide])(_nary("floordiv"))
+
+
+@function("divmod", numpy=[np.divmod])
+def divmod_(a: Any, b: Any) -> tuple[Expr, Expr]:
+    """The quotient rounded towards minus infinity, and the remainder."""
+    return floor_divide(a, b), mod(a, b)
+
+
+@function("fmod", numpy=[np.fmod])
+def fmod(a: Any, b: Any) -> Expr:
+    """The remainder with the sign of the dividend."""
+    x, y = lift(a), lift(b)
+    sizes = mod(lookup_function("abs")(x), lookup_function("abs")(y))
+    return where(x < 0, -sizes, sizes)
 
 
 @function("negative", "neg", numpy=[np.negative])
@@ -225,9 +239,11 @@ binary("minimum", np.minimum, _extremum(lambda a, b: a < b), want_float=False, s
 
 
 @function("clip", numpy=[np.clip], method=True)
-def clip(x: Any, low: Any = None, high: Any = None) -> Expr:
-    """`x` limited to [low, high]; the derivative at and outside the limits is 0."""
+def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Expr:
+    """`x` limited to [a_min, a_max] (or `min` and `max`), either of which may be None; the derivative at and outside
+    the limits is 0."""
     result = lift(x)
+    low, high = (b if a is None else a for a, b in ((a_min, min), (a_max, max)))
     if low is not None:
         result = lookup_function("maximum")(result, low)
     return lookup_function("minimum")(result, high) if high is not None else result
@@ -245,8 +261,22 @@ _ROUNDING: dict[str, Any] = {
     "trunc": lambda x: _mp().sign(x) * _mp().floor(abs(x)),
 }
 for _name, _numpy in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("rint", np.rint)):
-    unary(_name, _numpy, lambda y, x: 0, *(["round"] if _name == "rint" else []), also=[np.round] if _name == "rint" else [],
-          domain=((0.1, 2.4),), mpmath=_ROUNDING[_name], doc="Rounding; the derivative is 0.")  # fmt: skip
+    unary(_name, _numpy, lambda y, x: 0, also=[np.fix] if _name == "trunc" else [], domain=((0.1, 2.4),), mpmath=_ROUNDING[_name],
+          doc="Rounding; the derivative is 0.")  # fmt: skip
+
+
+@function("round", "around", numpy=[np.round, np.around], method=True)
+def round_(x: Any, decimals: int = 0) -> Expr:
+    """`x` rounded to `decimals` decimals (negative: to tens, hundreds, …), halves to even; the derivative is 0."""
+    operand = lift(x)
+    if not isinstance(decimals, int | np.integer):
+        raise ArgumentError(f"round: decimals must be an integer, got {decimals!r}")
+    if decimals == 0 or (decimals > 0 and operand.dtype in ("i64", "bool")):
+        return operand if operand.dtype in ("i64", "bool") else apply("rint", [operand], weak=operand.weak)
+    scale = 10.0 ** abs(int(decimals))
+    rint = lookup_function("rint")
+    rounded: Expr = rint(operand * scale) / scale if decimals > 0 else rint(operand / scale) * scale
+    return rounded if operand.dtype in ("f64", "f32") else rounded.astype("i64")
 
 
 def sign(x: Any) -> Expr:
@@ -350,6 +380,26 @@ def public_mask(condition: Any, x: Any) -> Expr:
     """`x` where `condition` holds and zero elsewhere, even where `x` is infinite or NaN."""
     operand = lift(x)
     return apply("mask", [_as_bool(condition), operand])
+
+
+@function("select", numpy=[np.select])
+def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0) -> Expr:
+    """The first of `choices` whose condition holds, `default` where none does."""
+    if len(conditions) != len(choices):
+        raise ArgumentError(f"select: {len(conditions)} conditions for {len(choices)} choices")
+    result = lift(default)
+    for c, x in zip(reversed(conditions), reversed(choices), strict=True):
+        result = where(c, x, result)
+    return result
+
+
+@function("isclose", numpy=[np.isclose])
+def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8) -> Expr:
+    """Whether ``abs(a - b) <= atol + rtol*abs(b)``; equal infinities are close."""
+    (x, y), _ = unify([a, b], want_float=True)
+    near = lookup_function("abs")(x - y) <= atol + rtol * lookup_function("abs")(y)
+    result: Expr = (x == y) | (near & lookup_function("isfinite")(y))
+    return result
 
 
 @function("stop_gradient")

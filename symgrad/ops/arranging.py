@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+import math
 from typing import Any
 
 import numpy as np
 
 from ..compiler.types import Dim
 from ..errors import ArgumentError, ShapeError
-from ..expression import FUNCTIONS, Expr, dim, function, lift, size, unify
+from ..expression import FUNCTIONS, Expr, broadcast_shapes, dim, function, lift, size, unify
 from ..graph import lookup, node
 from .arithmetic import where
-from .contraction import axes_from_right, broadcast_to, einsum_labels, swapaxes, unit_axes
+from .contraction import broadcast_to, einsum_labels, swapaxes, unit_axes
 from .elementwise import mask
-from .shaping import concatenate, flip, reshape, slice_axes, stack, take
+from .joining import one_axis, part
+from .shaping import concatenate, flip, reshape, stack, take
 
 
 def positions(n: Dim) -> Expr:
@@ -23,43 +23,21 @@ def positions(n: Dim) -> Expr:
     return Expr(node(lookup("iota"), (), (n,)))
 
 
-def one_axis(name: str, x: Expr, axis: Any) -> int:
-    """`axis` counted from the right.  Raises ShapeError, ArgumentError."""
-    if isinstance(axis, tuple | list):
-        raise ArgumentError(f"{name}: takes one axis, got {axis}")
-    (at,) = axes_from_right(name, x, axis)
-    return at
-
-
-def part(x: Expr, axis: int, start: Dim, count: Dim) -> Expr:
-    """`count` elements from `start` on along the axis, counted from the right."""
-    return slice_axes(x, [(start, count, 1), *((0, n, 1) for n in x.type.shape[x.ndim + axis + 1 :])])
-
-
-@function("split", "array_split", numpy=[np.split])
-def split(x: Any, sections: Any, axis: int = 0) -> list[Expr]:
-    """`x` cut along `axis` into `sections` equal parts, or before each of the positions in a list."""
-    operand = lift(x)
-    at = one_axis("split", operand, axis)
-    n = operand.type.shape[at]
-    if isinstance(sections, int | np.integer):
-        if sections < 1 or n // int(sections) * int(sections) != n:
-            raise ShapeError(f"split: axis {axis} of {operand.type} does not have {sections} equal parts")
-        bounds: list[Dim] = [n // int(sections) * k for k in range(1, int(sections))]
-    else:
-        bounds = [dim(k) for k in sections]
-    edges: list[Dim] = [0, *(n + b if isinstance(b, int) and b < 0 else b for b in bounds), n]
-    return [part(operand, at, a, b - a) for a, b in pairwise(edges)]
-
-
 @function("repeat", numpy=[np.repeat], method=True)
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Expr:
-    """Every element of `x` (flattened by default), or every part along `axis`, `repeats` times in a row."""
+    """Every element of `x` (flattened by default), or every part along `axis`, `repeats` times in a row; each its own
+    number of times if `repeats` is a list of numbers as long as the axis, whose size is known then."""
     operand = lift(x)
     if axis is None:
         operand, axis = reshape(operand, (-1,)), 0
-    count, at = dim(repeats), one_axis("repeat", operand, axis) + operand.ndim
+    at = one_axis("repeat", operand, axis) + operand.ndim
     shape = operand.type.shape
+    if isinstance(repeats, tuple | list | np.ndarray) and np.ndim(repeats):
+        times = np.asarray(repeats)
+        if times.dtype.kind not in "iu" or times.shape not in ((1,), (shape[at],)) or (times < 0).any():
+            raise ShapeError(f"repeat: needs a number of times for each part of axis {axis} of {operand.type}, got {repeats}")
+        return take(operand, np.repeat(np.arange(times.size), times), at) if times.size > 1 else repeat(operand, times[0], at)
+    count = dim(repeats)
     wide = broadcast_to(
         unit_axes(operand, [*range(at + 1), None, *range(at + 1, operand.ndim)]),
         (*shape[: at + 1], count, *shape[at + 1 :]),
@@ -82,10 +60,17 @@ def tile(x: Any, reps: Any) -> Expr:
 
 
 @function("roll", numpy=[np.roll])
-def roll(x: Any, shift: int, axis: int | None = None) -> Expr:
+def roll(x: Any, shift: Any, axis: Any = None) -> Expr:
     """The elements of `x` moved on by `shift` places along `axis` (of the flattened array by default), around the
-    end."""
+    end; for several axes by one number or by one for each."""
     operand = lift(x)
+    if isinstance(axis, tuple | list):
+        shifts = shift if isinstance(shift, tuple | list) else [shift] * len(axis)
+        if len(shifts) != len(axis):
+            raise ArgumentError(f"roll: {len(shifts)} shifts for {len(axis)} axes")
+        for by, a in zip(shifts, axis, strict=True):
+            operand = roll(operand, by, a)
+        return operand
     if not isinstance(shift, int | np.integer):
         raise ArgumentError(f"roll: the shift must be an integer, got {shift!r}")
     if axis is None:
@@ -97,6 +82,18 @@ def roll(x: Any, shift: int, axis: int | None = None) -> Expr:
             return operand
         return concatenate([part(operand, at, n - shift % n, shift % n), part(operand, at, 0, n - shift % n)], at)
     return take(operand, (positions(n) - int(shift)) % size(n), at)
+
+
+@function("fliplr", numpy=[np.fliplr])
+def fliplr(x: Any) -> Expr:
+    """`x` with the order of its columns (second axis) reversed."""
+    return flip(x, 1)
+
+
+@function("flipud", numpy=[np.flipud])
+def flipud(x: Any) -> Expr:
+    """`x` with the order of its rows (first axis) reversed."""
+    return flip(x, 0)
 
 
 @function("rot90", numpy=[np.rot90])
@@ -138,11 +135,19 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
     result = operand
     for k, (before, after) in enumerate(widths):
         if not (isinstance(before, int) and isinstance(after, int) and before == after == 0):
-            result = _padded(result, k - operand.ndim, before, after, mode, constant_values)
+            result = _padded(result, k - operand.ndim, before, after, mode, _ends(constant_values, k, operand.ndim))
     return result
 
 
-def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: Any) -> Expr:
+def _ends(fill: Any, axis: int, rank: int) -> tuple[Any, Any]:
+    """The constants before and behind an axis: from one number, a pair, or a pair for each axis."""
+    if not isinstance(fill, tuple | list):
+        return fill, fill
+    own = fill[axis if len(fill) == rank else 0] if isinstance(fill[0], tuple | list) else fill
+    return own[0], own[-1]
+
+
+def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: tuple[Any, Any]) -> Expr:
     n = x.type.shape[axis]
     total = n + before + after
     k = positions(total) - size(before)
@@ -150,10 +155,11 @@ def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: Any) -
     minimum, maximum = FUNCTIONS["minimum"], FUNCTIONS["maximum"]
     if mode == "constant":
         wide: Expr = FUNCTIONS["unslice"](x, (total, *x.type.shape[x.ndim + axis + 1 :]), (before, *[0] * (-axis - 1)))
-        if not isinstance(fill, Expr) and fill == 0:
+        if not any(isinstance(v, Expr) or v != 0 for v in fill):
             return wide
-        inside = (k >= 0) & (k <= last)
-        return where(unit_axes(inside, [0, *[None] * (-axis - 1)]), wide, lift(fill).astype(x.dtype))
+        low, high = (lift(v).astype(x.dtype) for v in fill)
+        at = unit_axes(k, [0, *[None] * (-axis - 1)])
+        return where(at < 0, low, where(at > last, high, wide))
     match mode:
         case "edge":
             source = minimum(maximum(k, 0), last)
@@ -173,22 +179,38 @@ def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: Any) -
 # ---- grids
 
 @function("linspace", numpy=[np.linspace])
-def linspace(start: Any, stop: Any, num: Any = 50) -> Expr:
-    """`num` numbers at equal distances from `start` to `stop`, both included."""
+def linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True) -> Expr:
+    """`num` numbers at equal distances from `start` to `stop`, which is left out if not `endpoint`; of arrays, along a
+    new first axis."""
     (a, b), _ = unify([start, stop], want_float=True)
-    if a.ndim or b.ndim:
-        raise ShapeError(f"linspace: the ends must be numbers, got {a.type} and {b.type}")
     n = dim(num)
-    if isinstance(n, int) and n <= 1:
-        return broadcast_to(unit_axes(a, [None]), (n,))
-    k = positions(n)
-    return where(k == size(n - 1), b, a + k.astype(a.dtype) * ((b - a) / size(n - 1)))
+    if isinstance(n, int) and n < (2 if endpoint else 1):
+        return broadcast_to(a + 0 * b, (n, *broadcast_shapes("linspace", [a.type, b.type])))
+    rank = max(a.ndim, b.ndim)
+    k = unit_axes(positions(n), [0, *[None] * rank])
+    steps = k.astype(a.dtype) * ((b - a) / size(n - 1 if endpoint else n))
+    return where(k == size(n - 1), b, a + steps) if endpoint else a + steps
+
+
+@function("logspace", numpy=[np.logspace])
+def logspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: Any = 10.0) -> Expr:
+    """The powers of `base` whose exponents are ``linspace(start, stop, num, endpoint)``."""
+    result: Expr = FUNCTIONS["power"](base, linspace(start, stop, num, endpoint))
+    return result
+
+
+@function("geomspace", numpy=[np.geomspace])
+def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True) -> Expr:
+    """`num` positive numbers of equal ratios from `start` to `stop`."""
+    ends = [math.log(v) if isinstance(v, int | float) else FUNCTIONS["log"](v) for v in (start, stop)]
+    result: Expr = FUNCTIONS["exp"](linspace(*ends, num, endpoint))
+    return result
 
 
 @function("meshgrid", numpy=[np.meshgrid])
-def meshgrid(*vectors: Any, indexing: str = "xy") -> list[Expr]:
+def meshgrid(*vectors: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True) -> list[Expr]:
     """For each vector an array of all combinations that varies with it alone; with "xy" the first two axes are
-    interchanged."""
+    interchanged, with `sparse` the other axes have size 1."""
     xs = [reshape(lift(v), (-1,)) for v in vectors]
     if indexing not in ("xy", "ij"):
         raise ArgumentError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
@@ -197,7 +219,8 @@ def meshgrid(*vectors: Any, indexing: str = "xy") -> list[Expr]:
         order[0], order[1] = 1, 0
     sizes: list[Dim] = [xs[k].type.shape[0] for k in order]
     spread: list[list[int | None]] = [[0 if k == j else None for j in order] for k in range(len(xs))]
-    return [broadcast_to(unit_axes(x, p), sizes) for x, p in zip(xs, spread, strict=True)]
+    own = [unit_axes(x, p) for x, p in zip(xs, spread, strict=True)]
+    return own if sparse else [broadcast_to(x, sizes) for x in own]
 
 
 # ---- products
@@ -213,78 +236,60 @@ def kron(a: Any, b: Any) -> Expr:
     return reshape(product, [m * n for m, n in zip(x.type.shape, y.type.shape, strict=True)])
 
 
-@function("cross", numpy=[np.cross])
-def cross(a: Any, b: Any, axis: int = -1) -> Expr:
-    """The vector product along `axis`, which has three elements in both."""
+@function("cross", numpy=[np.cross, np.linalg.cross])
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Expr:
+    """The vector product along axes of three elements: `axisa` of `a` and `axisb` of `b`, into `axisc`; `axis` names
+    all three."""
     (x, y), _ = unify([a, b])
+    if axis is not None:
+        axisa = axisb = axisc = axis
     move = FUNCTIONS["moveaxis"]
-    x, y = (move(z, axis, -1) if z.ndim else z for z in (x, y))
+    x, y = (move(z, k, -1) if z.ndim else z for z, k in ((x, axisa), (y, axisb)))
     if any(not z.ndim or z.type.shape[-1] != 3 for z in (x, y)):
         raise ShapeError(f"cross: needs axes of 3 elements, got {x.type} and {y.type}")
     turned = [x[..., i] * y[..., j] - x[..., j] * y[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
-    result: Expr = move(stack(turned, -1), -1, axis)
+    result: Expr = move(stack(turned, -1), -1, axisc)
     return result
 
 
-# ---- joining
-
-def _joined(name: str, arrays: Any, axis: int, least: int) -> Expr:
-    if isinstance(arrays, Expr) or not arrays:
-        raise ArgumentError(f"{name}: give a list of at least one array")
-    xs = [lift(x) for x in arrays]
-    front = [reshape(x, (*[1] * (least - x.ndim), *x.type.shape)) if x.ndim < least else x for x in xs]
-    return concatenate(front, axis)
-
-
-@function("hstack", numpy=[np.hstack])
-def hstack(arrays: Any) -> Expr:
-    """Vectors one behind the other, matrices side by side."""
-    first = lift(arrays[0]) if not isinstance(arrays, Expr) and len(arrays) else None
-    return _joined("hstack", arrays, 0 if first is not None and first.ndim <= 1 else 1, 1)
-
-
-@function("vstack", numpy=[np.vstack])
-def vstack(arrays: Any) -> Expr:
-    """Rows, or matrices, one below the other."""
-    return _joined("vstack", arrays, 0, 2)
-
-
-def columns_of(arrays: Sequence[Expr]) -> list[Expr]:
-    """Vectors as matrices of one column."""
-    return [unit_axes(x, [0, None]) if x.ndim == 1 else x for x in arrays]
-
-
-@function("column_stack", numpy=[np.column_stack])
-def column_stack(arrays: Any) -> Expr:
-    """Vectors as the columns of a matrix."""
-    return concatenate(columns_of([lift(x) for x in arrays]), 1)
-
+# ---- differences
 
 HIGHEST_DIFFERENCE = 100
 """Of higher orders nothing is left in floating-point numbers, and a stranger's text must not ask for 10**9."""
 
 
 @function("diff", numpy=[np.diff])
-def diff(x: Any, n: Any = 1, axis: int = -1) -> Expr:
-    """The differences of neighbours along `axis`, taken `n` times."""
+def diff(x: Any, n: Any = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Expr:
+    """The differences of neighbours along `axis`, taken `n` times; `prepend` and `append` are put at the ends first."""
     operand = lift(x)
     if not isinstance(n, int) or not 0 <= n <= HIGHEST_DIFFERENCE:
         raise ArgumentError(f"diff: the order must be an integer from 0 to {HIGHEST_DIFFERENCE}")
     at = one_axis("diff", operand, axis)
+    if prepend is not None or append is not None:
+        around = [None if v is None else _edge(lift(v), operand, at) for v in (prepend, append)]
+        operand = concatenate([v for v in (around[0], operand, around[1]) if v is not None], at)
     for _ in range(n):
         length = operand.type.shape[at]
         operand = part(operand, at, 1, length - 1) - part(operand, at, 0, length - 1)
     return operand
 
 
+def _edge(v: Expr, x: Expr, at: int) -> Expr:
+    """What is put beside `x` along an axis: a number becomes one slice."""
+    shape = x.type.shape
+    return v if v.ndim else broadcast_to(v, (*shape[: x.ndim + at], 1, *shape[x.ndim + at + 1 :]))
+
+
 @function("nan_to_num", numpy=[np.nan_to_num])
-def nan_to_num(x: Any, nan: float = 0.0) -> Expr:
-    """`x` with `nan` in place of NaN and the largest numbers in place of infinities; no derivative flows there."""
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Expr:
+    """`x` with `nan` in place of NaN, and `posinf` and `neginf` (by default the largest numbers) in place of
+    infinities; no derivative flows there."""
     operand = unify([x], want_float=True)[0][0]
     largest = float(np.finfo(np.float32 if operand.dtype == "f32" else np.float64).max)
     finite = mask(FUNCTIONS["isfinite"](operand), operand)
-    known = where(operand == np.inf, largest, where(operand == -np.inf, -largest, finite))
+    high, low = largest if posinf is None else posinf, -largest if neginf is None else neginf
+    known = where(operand == np.inf, high, where(operand == -np.inf, low, finite))
     return where(FUNCTIONS["isnan"](operand), nan, known)
 
 
-__all__ = ["kron", "pad", "split", "tile"]
+__all__ = ["kron", "pad", "tile"]

@@ -21,9 +21,9 @@ import numpy as np
 
 from ..compiler.index import Axis, AxisValue, Call, Const, Reduce, SizeValue
 from ..compiler.index import Expr as Element_
-from ..compiler.types import ArrayType, Dim, Size, evaluate
+from ..compiler.types import ArrayType, Dim, Size, evaluate, minimum
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..expression import Expr, apply, dim, function, lift, unify
+from ..expression import FUNCTIONS, Expr, apply, dim, function, lift, unify
 from ..graph import Node, Op, Params, lookup, node, register
 from ..indexing import Element, Operand, integer
 
@@ -239,31 +239,41 @@ def reduced_shape(x: Expr, axes: Sequence[int], keepdims: bool) -> tuple[list[in
 
 
 @function("sum", numpy=[np.sum], method=True)
-def sum_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The sum over all axes, or over `axis` (an integer or several)."""
-    operand = lift(x)
+def sum_(
+    x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Expr:
+    """The sum over all axes, or over `axis` (an integer or several), of the elements where `where` holds, and of
+    `initial`."""
+    operand = lift(x) if where is None else FUNCTIONS["mask"](where, x)
     if operand.dtype == "bool":
         operand = unify([operand, 1])[0][0]
+    if dtype is not None:
+        operand = operand.astype(dtype)
     axes = axes_from_right("sum", operand, axis)
-    if not axes:
-        return operand
-    labels, out, sizes = reduced_shape(operand, axes, keepdims)
-    return einsum_labels([operand], [labels], out, sizes)
+    if axes:
+        labels, out, sizes = reduced_shape(operand, axes, keepdims)
+        operand = einsum_labels([operand], [labels], out, sizes)
+    return operand if initial is None else operand + initial
 
 
-@function("mean", "average", numpy=[np.mean], method=True)
-def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The arithmetic mean over all axes, or over `axis`."""
+@function("mean", numpy=[np.mean], method=True)
+def mean(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = None) -> Expr:
+    """The arithmetic mean over all axes, or over `axis`, of the elements where `where` holds."""
     from ..compiler.types import product
     from ..expression import size
 
     operand = unify([x], want_float=True)[0][0]
+    if dtype is not None:
+        operand = operand.astype(dtype)
+    total = sum_(operand, axis, keepdims=keepdims, where=where)
+    if where is not None:
+        ones = FUNCTIONS["ones_like"](operand)
+        return total / sum_(ones, axis, keepdims=keepdims, where=where)
     axes = axes_from_right("mean", operand, axis)
-    count = product(tuple(operand.type.shape[a] for a in axes))
-    return sum_(operand, axis, keepdims=keepdims) / size(count)
+    return total / size(product(tuple(operand.type.shape[a] for a in axes)))
 
 
-@function("transpose", numpy=[np.transpose], method=True)
+@function("transpose", "permute_dims", numpy=[np.transpose, np.permute_dims], method=True)
 def transpose(x: Any, axes: Any = None, *more: int) -> Expr:
     """The axes of `x` reversed, or in the order `axes`; the transpose of a vector is the vector."""
     operand = lift(x)
@@ -290,14 +300,35 @@ def swapaxes(x: Any, a: int, b: int) -> Expr:
     return transpose(operand, order)
 
 
+@function("matrix_transpose", numpy=[np.matrix_transpose, np.linalg.matrix_transpose])
+def matrix_transpose(x: Any) -> Expr:
+    """`x` with its last two axes interchanged."""
+    return swapaxes(x, -1, -2)
+
+
 @function("moveaxis", numpy=[np.moveaxis])
-def moveaxis(x: Any, source: int, destination: int) -> Expr:
-    """`x` with the axis `source` moved to `destination`."""
+def moveaxis(x: Any, source: Any, destination: Any) -> Expr:
+    """`x` with the axis `source` (or several) moved to `destination`."""
     operand = lift(x)
-    ((first,), (second,)) = (axes_from_right("moveaxis", operand, a) for a in (source, destination))
-    order = list(range(operand.ndim))
-    order.insert(second % operand.ndim, order.pop(first))
+    pair = [list(a) if isinstance(a, tuple | list) else [a] for a in (source, destination)]
+    if len(pair[0]) != len(pair[1]):
+        raise ArgumentError(f"moveaxis: {len(pair[0])} axes for {len(pair[1])} destinations")
+    first, second = ([axes_from_right("moveaxis", operand, a)[0] % operand.ndim for a in axes] for axes in pair)
+    if len({*first}) < len(first) or len({*second}) < len(second):
+        raise ShapeError(f"moveaxis: an axis is named twice in {source} or {destination}")
+    order = [k for k in range(operand.ndim) if k not in first]
+    for at, k in sorted(zip(second, first, strict=True)):
+        order.insert(at, k)
     return transpose(operand, order)
+
+
+@function("rollaxis", numpy=[np.rollaxis])
+def rollaxis(x: Any, axis: int, start: int = 0) -> Expr:
+    """`x` with `axis` moved back until it stands before `start`."""
+    operand = lift(x)
+    (at,) = axes_from_right("rollaxis", operand, axis)
+    at, start = at % operand.ndim, start + operand.ndim if start < 0 else start
+    return moveaxis(operand, at, start - 1 if at < start else start)
 
 
 def _matmul_error(a: Expr, b: Expr, name: str = "matmul") -> ShapeError:
@@ -306,7 +337,7 @@ def _matmul_error(a: Expr, b: Expr, name: str = "matmul") -> ShapeError:
                       f"{name}: inner sizes differ: {left} and {right}")  # fmt: skip
 
 
-@function("matmul", numpy=[np.matmul])
+@function("matmul", numpy=[np.matmul, np.linalg.matmul])
 def matmul(a: Any, b: Any) -> Expr:
     """The matrix product ``a @ b`` of vectors and matrices; further axes on the left are broadcast."""
     (x, y), _ = unify([a, b])
@@ -370,16 +401,37 @@ def vdot(a: Any, b: Any) -> Expr:
     return einsum_labels([x, y], [range(x.ndim), range(y.ndim)], [])
 
 
-@function("outer", numpy=[np.outer])
-def outer(a: Any, b: Any) -> Expr:
-    """The matrix of all products of the elements of two vectors."""
+@function("vecdot", numpy=[np.vecdot, np.linalg.vecdot])
+def vecdot(a: Any, b: Any, axis: int = -1) -> Expr:
+    """The inner products of the vectors along `axis`; further axes are broadcast."""
     (x, y), _ = unify([a, b])
-    if x.ndim != 1 or y.ndim != 1:
-        raise ShapeError(f"outer: needs two vectors, got {x.type} and {y.type}")
+    if not x.ndim or not y.ndim:
+        raise ShapeError(f"vecdot: needs vectors, got {x.type} and {y.type}")
+    return sum_(x * y, axis)
+
+
+@function("matvec", numpy=[np.matvec])
+def matvec(a: Any, v: Any) -> Expr:
+    """The products of matrices with vectors (last axes); further axes are broadcast."""
+    x, y = lift(a), lift(v)
+    return sum_(matmul(x, unit_axes(y, [*range(y.ndim), None])), -1)
+
+
+@function("vecmat", numpy=[np.vecmat])
+def vecmat(v: Any, a: Any) -> Expr:
+    """The products of vectors (last axes) with matrices; further axes are broadcast."""
+    return matvec(matrix_transpose(a), v)
+
+
+@function("outer", numpy=[np.outer, np.linalg.outer])
+def outer(a: Any, b: Any) -> Expr:
+    """The matrix of all products of the elements of two arrays, taken as vectors."""
+    (x, y), _ = unify([a, b])
+    x, y = (z if z.ndim == 1 else FUNCTIONS["ravel"](z) for z in (x, y))
     return einsum_labels([x, y], [[0], [1]], [0, 1])
 
 
-@function("tensordot", numpy=[np.tensordot])
+@function("tensordot", numpy=[np.tensordot, np.linalg.tensordot])
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Expr:
     """The sum of products over the last `axes` axes of `a` and the first of `b`, or over the two listed tuples of
     axes."""
@@ -400,30 +452,66 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Expr:
     return einsum_labels([x, y], [left, right], out)
 
 
-@function("trace", "tr", numpy=[np.trace], method=True)
-def trace(x: Any) -> Expr:
-    """The sum of the diagonal of a square matrix (of the last two axes)."""
-    return sum_(diagonal(x), -1)
+@function("trace", "tr", numpy=[np.linalg.trace, (np.trace, {"axis1": 0, "axis2": 1})], method=True)
+def trace(x: Any, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Expr:
+    """The sum of the diagonal of matrices (of the last two axes; ``np.trace`` takes the first two), or of the one
+    `offset` columns above it."""
+    return sum_(diagonal(x, offset, axis1, axis2), -1)
 
 
-@function("diagonal", numpy=[np.diagonal], method=True)
-def diagonal(x: Any) -> Expr:
-    """The diagonal of a square matrix (of the last two axes)."""
+@function("diagonal", numpy=[np.linalg.diagonal, (np.diagonal, {"axis1": 0, "axis2": 1})], method=True)
+def diagonal(x: Any, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Expr:
+    """The diagonal of matrices (of the last two axes; ``np.diagonal`` takes the first two), or the one `offset`
+    columns above it, as the last axis."""
     operand = lift(x)
-    if operand.ndim < 2 or operand.type.shape[-1] != operand.type.shape[-2]:
-        raise ShapeError(f"diagonal: needs a square matrix, got {operand.type}")
+    if operand.ndim < 2:
+        raise ShapeError(f"diagonal: needs a matrix, got {operand.type}")
+    (row,), (column,) = (axes_from_right("diagonal", operand, a) for a in (axis1, axis2))
+    if row == column:
+        raise ShapeError(f"diagonal: axis1 and axis2 are the same axis of {operand.type}")
+    if (row, column) != (-2, -1):
+        operand = transpose(operand, [*(k for k in range(-operand.ndim, 0) if k not in (row, column)), row, column])
+    if offset or operand.type.shape[-1] != operand.type.shape[-2]:
+        operand = _square_part(operand, offset)
     labels = [*range(operand.ndim - 1), operand.ndim - 2]
     return einsum_labels([operand], [labels], labels[:-1])
 
 
+def _square_part(x: Expr, offset: Any) -> Expr:
+    """The square part of matrices whose diagonal is the one `offset` columns above that of `x`."""
+    from .shaping import slice_axes
+
+    if isinstance(offset, bool) or not isinstance(offset, int | np.integer):
+        raise ArgumentError(f"diagonal: the offset must be an integer, got {offset!r}")
+    down, right = max(0, -int(offset)), max(0, int(offset))
+    rows, columns = (n - k for n, k in zip(x.type.shape[-2:], (down, right), strict=True))
+    if isinstance(rows, int) and isinstance(columns, int):
+        count: Dim = max(0, min(rows, columns))
+    else:
+        count = rows if rows == columns else minimum(rows, columns)
+    down, right = (0, 0) if count == 0 else (down, right)
+    return slice_axes(x, [(down, count, 1), (right, count, 1)])
+
+
 @function("diag", numpy=[np.diag])
-def diag(x: Any) -> Expr:
-    """The diagonal matrix of a vector, or the diagonal of a square matrix."""
+def diag(x: Any, k: int = 0) -> Expr:
+    """The matrix with a vector on its diagonal (or `k` columns above it), zeros elsewhere; of a matrix, that
+    diagonal."""
     operand = lift(x)
     if operand.ndim != 1:
-        return diagonal(operand)
+        return diagonal(operand, k)
     n = operand.type.shape[0]
-    return einsum_labels([operand, delta(n, operand.dtype)], [[0], [0, 1]], [0, 1])
+    result = einsum_labels([operand, delta(n, operand.dtype)], [[0], [0, 1]], [0, 1])
+    if k == 0:
+        return result
+    whole: Expr = FUNCTIONS["unslice"](result, (n + abs(k), n + abs(k)), (max(0, -k), max(0, k)))
+    return whole
+
+
+@function("diagflat", numpy=[np.diagflat])
+def diagflat(x: Any, k: int = 0) -> Expr:
+    """The matrix with all elements of `x` on its diagonal, or `k` columns above it."""
+    return diag(FUNCTIONS["ravel"](x), k)
 
 
 @function("broadcast_to", numpy=[np.broadcast_to])
@@ -451,14 +539,18 @@ def unit_axes(x: Expr, positions: Sequence[int | None]) -> Expr:
 
 
 @function("expand_dims", numpy=[np.expand_dims])
-def expand_dims(x: Any, axis: int) -> Expr:
-    """`x` with a new axis of size 1 at position `axis`."""
+def expand_dims(x: Any, axis: Any) -> Expr:
+    """`x` with new axes of size 1 at the positions `axis` of the result."""
     operand = lift(x)
-    if not -operand.ndim - 1 <= axis <= operand.ndim:
+    given = axis if isinstance(axis, tuple | list) else (axis,)
+    rank = operand.ndim + len(given)
+    if any(not isinstance(a, int | np.integer) or not -rank <= a < rank for a in given):
         raise ShapeError(f"expand_dims: axis {axis} is out of range for {operand.type}")
-    positions: list[int | None] = list(range(operand.ndim))
-    positions.insert(axis if axis >= 0 else axis + operand.ndim + 1, None)
-    return unit_axes(operand, positions)
+    new = {a % rank for a in given}
+    if len(new) < len(given):
+        raise ShapeError(f"expand_dims: axis {axis} names an axis twice")
+    old = iter(range(operand.ndim))
+    return unit_axes(operand, [None if k in new else next(old) for k in range(rank)])
 
 
 @function("squeeze", numpy=[np.squeeze], method=True)
@@ -474,9 +566,10 @@ def squeeze(x: Any, axis: Any = None) -> Expr:
 
 
 @function("einsum", numpy=[np.einsum])
-def einsum(subscripts: Any, *operands: Any) -> Expr:
-    """NumPy's einsum with explicit subscripts: letters for axes, ``->`` before those of the result, ``...`` for leading
-    axes.
+def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Expr:
+    """NumPy's einsum: letters for axes, ``->`` before those of the result, ``...`` for leading axes; or operands, each
+    followed by the list of its axes.  The order of several products is always that of least cost, whatever `optimize`
+    says.
 
     >>> import symgrad as sg
     >>> A, x = sg.matrix("A", "m,n"), sg.vector("x", "n")
@@ -484,7 +577,7 @@ def einsum(subscripts: Any, *operands: Any) -> Expr:
     A @ x
     """
     if not isinstance(subscripts, str):
-        raise ArgumentError("einsum: the subscripts come first, as text: einsum('ij,jk->ik', A, B)")
+        subscripts, operands = _lettered(subscripts, *operands)
     exprs, _ = unify(operands)
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     parts = left.split(",")
@@ -505,6 +598,21 @@ def einsum(subscripts: Any, *operands: Any) -> Expr:
     if len(set(out)) < len(out) or not set(out) <= set(flat):
         raise ArgumentError(f"einsum: the result's subscripts {right!r} must be distinct and occur among the operands'")
     return _broadcast_product(exprs, labels, out)
+
+
+def _lettered(*given: Any) -> tuple[str, tuple[Any, ...]]:
+    """Operands with lists of integers behind them, and perhaps a list for the result, as subscripts and operands."""
+    lists, arrow = given[1::2], "->" if len(given) % 2 else ""
+    numbers = [*lists, *(given[-1:] if arrow else [])]
+    flat = [k for ls in numbers if isinstance(ls, tuple | list) for k in ls]
+    known = range(len(string.ascii_letters))
+    if len(lists) < 1 or any(not isinstance(ls, tuple | list) for ls in numbers) or any(
+        k is not Ellipsis and k not in known for k in flat
+    ):
+        raise ArgumentError("einsum: the subscripts come first, as text, einsum('ij,jk->ik', A, B), or as lists of "
+                            "integers behind each operand, einsum(A, [0, 1], B, [1, 2], [0, 2])")  # fmt: skip
+    texts = ["".join("..." if k is Ellipsis else string.ascii_letters[k] for k in ls) for ls in numbers]
+    return ",".join(texts[: len(lists)]) + arrow + "".join(texts[len(lists) :]), given[: 2 * len(lists) : 2]
 
 
 def _spell(part: str, x: Expr, subscripts: str) -> list[int]:

@@ -14,12 +14,12 @@ import numpy as np
 from ..compiler.index import Axis, AxisValue, Reduce
 from ..compiler.index import Expr as Element_
 from ..compiler.types import ArrayType, Dim, Size, is_float
-from ..errors import DomainError, DTypeError, ShapeError
+from ..errors import ArgumentError, DomainError, DTypeError, ShapeError
 from ..expression import Expr, apply, function, lift, unify
 from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand
 from .arithmetic import lookup_function, where
-from .contraction import axes_from_right, sum_, unit_axes
+from .contraction import axes_from_right, broadcast_to, sum_, unit_axes
 from .elementwise import mask
 
 Axes = tuple[int, ...]
@@ -121,22 +121,38 @@ for _name, _numpy in (("max", np.max), ("min", np.min)):
 
 
 @function("max", "amax", numpy=[np.max, np.amax], method=True)
-def max_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The largest element over all axes or `axis`; tied elements share the derivative.  ``max(a, b)`` of two values is
-    `maximum`."""
+def max_(x: Any, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None) -> Expr:
+    """The largest element over all axes or `axis`, of those where `where` holds and `initial`; tied elements share the
+    derivative.  ``max(a, b)`` of two values is `maximum`."""
     if (axis is not None and not isinstance(axis, int | np.integer | tuple | list)) or isinstance(axis, float):
         result: Expr = lookup_function("maximum")(x, axis)
         return result
-    return reduction("max", x, axis, keepdims)
+    return _extreme("max", x, axis, keepdims, initial, where)
 
 
 @function("min", "amin", numpy=[np.min, np.amin], method=True)
-def min_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The smallest element over all axes or `axis`; tied elements share the derivative."""
+def min_(x: Any, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None) -> Expr:
+    """The smallest element over all axes or `axis`, of those where `where` holds and `initial`; tied elements share the
+    derivative."""
     if (axis is not None and not isinstance(axis, int | np.integer | tuple | list)) or isinstance(axis, float):
         result: Expr = lookup_function("minimum")(x, axis)
         return result
-    return reduction("min", x, axis, keepdims)
+    return _extreme("min", x, axis, keepdims, initial, where)
+
+
+def _extreme(name: str, x: Any, axis: Any, keepdims: bool, initial: Any, chosen: Any) -> Expr:
+    """The `name` of x over axes, where `chosen` holds, and of `initial`, which stands in for what is left out."""
+    if initial is None:
+        if chosen is not None:
+            raise ArgumentError(f"{name}: where= needs initial=, the value if it holds nowhere")
+        return reduction(name, x, axis, keepdims)
+    (operand, start), _ = unify([x, initial])
+    kept = operand if chosen is None else where(chosen, operand, start)
+    axes = axes_from_right(name, kept, axis)
+    if any(kept.type.shape[a] == 0 for a in axes):
+        return broadcast_to(start, sum_(kept, axes, keepdims=keepdims).type.shape)
+    result: Expr = lookup_function(f"{name}imum")(reduction(name, kept, axis, keepdims), start)
+    return result
 
 
 # ---- norm: the root of the sum of squares, scaled against overflow
@@ -202,12 +218,14 @@ def _matrix_norm(x: Expr, ord: Any, axes: Axes, keepdims: bool) -> Expr:
 
 @function("norm", numpy=[np.linalg.norm])
 def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The norm of a vector or matrix: Euclidean or Frobenius by default; `ord` 1, 2, inf, -inf, 0 < p,
+    """The norm of a vector or matrix: Euclidean or Frobenius by default; `ord` 1, 2, inf, -inf, any other number,
     "fro" and "nuc" as in NumPy.
 
     The derivative at 0 is 0."""
     operand = unify([x], want_float=True)[0][0]
     axes = axes_from_right("norm", operand, axis)
+    if ord == "fro" and len(axes) != 2:
+        raise DTypeError(f"norm: ord='fro' needs a matrix, got {operand.type}; give two axes")
     if ord in (None, "fro") or (ord == 2 and len(axes) == 1):
         result = apply("norm", [operand], (tuple(axes),))
         return restore(result, operand, tuple(axes)) if keepdims else result
@@ -216,14 +234,35 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
         return _matrix_norm(operand, ord, tuple(given), keepdims)
     if len(axes) != 1:
         raise DTypeError(f"norm: ord={ord!r} needs a vector or a matrix, got {operand.type}; give one or two axes")
-    magnitude = lookup_function("abs")(operand)
+    return _vector_norm(operand, ord, tuple(axes), keepdims)
+
+
+def _vector_norm(x: Expr, ord: Any, axes: Axes, keepdims: bool) -> Expr:
+    """Norms of vectors that are not Euclidean, over several axes as one."""
+    magnitude = lookup_function("abs")(x)
     if ord in (float("inf"), -float("inf")):
-        return (max_ if ord > 0 else min_)(magnitude, axes[0], keepdims=keepdims)
+        return (max_ if ord > 0 else min_)(magnitude, axes, keepdims=keepdims)
     if ord == 1:
-        return sum_(magnitude, axes[0], keepdims=keepdims)
-    if not isinstance(ord, int | float) or ord <= 0:
-        raise DTypeError(f"norm: ord={ord!r} is not supported; use a positive number, inf, -inf or 'fro'")
-    return sum_(magnitude**ord, axes[0], keepdims=keepdims) ** (1 / ord)
+        return sum_(magnitude, axes, keepdims=keepdims)
+    if not isinstance(ord, int | float):
+        raise DTypeError(f"norm: ord={ord!r} is not supported for vectors; use a number, inf or -inf")
+    if ord == 0:
+        return sum_((x != 0).astype(x.dtype), axes, keepdims=keepdims)
+    return sum_(magnitude**ord, axes, keepdims=keepdims) ** (1 / ord)
+
+
+@function("vector_norm", numpy=[np.linalg.vector_norm])
+def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Expr:
+    """The vector norm over all axes, or over `axis` (an integer or several), as one vector."""
+    operand = unify([x], want_float=True)[0][0]
+    axes = tuple(axes_from_right("vector_norm", operand, axis))
+    return norm(operand, None, axes, keepdims=keepdims) if ord == 2 else _vector_norm(operand, ord, axes, keepdims)
+
+
+@function("matrix_norm", numpy=[np.linalg.matrix_norm])
+def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Expr:
+    """The matrix norm of the last two axes."""
+    return norm(x, ord, (-2, -1), keepdims=keepdims)
 
 
 # ---- logsumexp, softmax
@@ -238,7 +277,10 @@ def _logsumexp_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str,
     axes = axes_param(params)
     with np.errstate(all="ignore"):
         shift, _ = _shifted(x, axes)
-        return np.log(np.sum(np.exp(x - shift), axis=axes)) + np.squeeze(shift, axes)
+        top = x == shift
+        others = np.sum(np.where(top, 0, np.exp(x - shift)), axis=axes)
+        ties = np.sum(top, axis=axes).astype(x.dtype) - 1
+        return np.log1p(ties + others) + np.squeeze(shift, axes)
 
 
 def _softmax_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
@@ -276,9 +318,13 @@ def _shift(x: Expr, axes: Axes) -> Expr:
 
 
 def _logsumexp_expand(y: Expr, x: Expr) -> Expr:
+    """The largest element apart from the others, so that what they add to it is not lost where it is near 0."""
     axes = axes_param(y.node.params)
     shift = _shift(x, axes)
-    total: Expr = lookup_function("log")(sum_(lookup_function("exp")(x - shift), axes))
+    top = x == shift
+    others = sum_(where(top, 0.0, lookup_function("exp")(x - shift)), axes)
+    ties = sum_(top.astype(x.dtype), axes) - 1
+    total: Expr = lookup_function("log1p")(ties + others)
     return total + sum_(shift, axes)
 
 
@@ -296,8 +342,11 @@ register(Op("softmax", _softmax_type, _softmax_evaluate, expand=_softmax_expand,
 
 
 @function("logsumexp")
-def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """``log(sum(exp(x)))`` over all axes or `axis`, without overflow; -inf where all elements are -inf."""
+def logsumexp(x: Any, axis: Any = None, b: Any = None, *, keepdims: bool = False) -> Expr:
+    """``log(sum(b * exp(x)))`` over all axes or `axis`, without overflow, with factors `b` (1 by default) that are not
+    negative; -inf where all terms are 0."""
+    if b is not None:
+        x = lift(x) + lookup_function("log")(b)
     return reduction("logsumexp", x, axis, keepdims, want_float=True)
 
 

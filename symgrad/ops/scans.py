@@ -229,8 +229,10 @@ def _along_axis(name: str, x: Expr, axis: Any, params: Params) -> Expr:
 
 
 def _scan_function(name: str, numpy: Any, doc: str, *, want_float: bool = False, method: bool = True) -> None:
-    def call(x: Any, axis: int | None = None, *, reverse: bool = False) -> Expr:
+    def call(x: Any, axis: int | None = None, dtype: Any = None, *, reverse: bool = False) -> Expr:
         operand = unify([x], want_float=want_float)[0][0]
+        if dtype is not None:
+            operand = operand.astype(dtype)
         if operand.dtype == "bool":
             operand = operand.astype("i64")
         return _along_axis(name, operand, axis, (bool(reverse),))
@@ -267,10 +269,14 @@ register(Op("prod", reduction_type("prod"), lambda a, p, s: np.prod(np.asarray(a
 
 
 @function("prod", numpy=[np.prod], method=True)
-def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
-    """The product over all axes, or over `axis` (an integer or several); its derivatives are exact where elements are
-    zero."""
-    operand = unify([x])[0][0]
+def prod(
+    x: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Expr:
+    """The product over all axes, or over `axis` (an integer or several), of the elements where `where` holds, and of
+    `initial`; its derivatives are exact where elements are zero."""
+    operand = unify([x])[0][0] if where is None else FUNCTIONS["where"](where, x, 1)
+    if dtype is not None:
+        operand = operand.astype(dtype)
     if operand.dtype == "bool":
         operand = operand.astype("i64")
     axes = axes_from_right("prod", operand, axis)
@@ -280,7 +286,8 @@ def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
     else:
         for a in axes:  # from the left, so that the numbers of the others, counted from the right, stay
             result = apply("prod", [swapped_to_last(result, a)], ((-1,),))
-    return restore(result, operand, tuple(axes)) if keepdims else result
+    result = restore(result, operand, tuple(axes)) if keepdims else result
+    return result if initial is None else result * initial
 
 
 def swapped_to_last(x: Expr, axis: int) -> Expr:

@@ -15,10 +15,10 @@ from ..compiler.index import Axis, AxisValue, Call, Const, Load
 from ..compiler.index import Expr as Element_
 from ..compiler.types import ArrayType, Dim, Size, evaluate, floordiv, max0, product
 from ..errors import ArgumentError, DomainError, DTypeError, ShapeError
-from ..expression import Expr, apply, dim, function, holds_expressions, lift, unify
+from ..expression import FUNCTIONS, Expr, apply, dim, function, holds_expressions, lift, unify
 from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand, axes_of, integer, number, plus, position, times, values
-from .contraction import broadcast_to, einsum_labels, unit_axes
+from .contraction import broadcast_to, einsum_labels, transpose, unit_axes
 
 Cut = tuple[Dim, Dim, int]
 """One axis of a slice: first index, number of elements, step (never 0)."""
@@ -215,13 +215,18 @@ register(Op("scatter", _scatter_type, _scatter_evaluate, _scatter_lower, vjp=_sc
 
 
 @function("take", numpy=[np.take], method=True)
-def take(x: Any, indices: Any, axis: int | None = None) -> Expr:
+def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Expr:
     """The elements of `x` at integer `indices` along `axis` (of the flattened array by default); negative indices count
-    from the end.  An index out of range raises DomainError (interpreted) or IndexError's kin when compiled code
-    runs."""
+    from the end.  An index out of range is a DomainError, or by `mode` "wrap" counted around the end, or by "clip"
+    taken as the nearest."""
     operand, k = lift(x), lift(indices)
     if axis is None:
         operand, axis = reshape(operand, (-1,)), 0
+    if mode not in ("raise", "wrap", "clip"):
+        raise ArgumentError(f"take: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
+    if mode != "raise" and -operand.ndim <= axis < operand.ndim:
+        n = operand.shape[axis]
+        k = k % n if mode == "wrap" else FUNCTIONS["clip"](k, 0, n - 1)
     if not -operand.ndim <= axis < operand.ndim:
         raise ShapeError(f"take: axis {axis} is out of range for {operand.type}")
     return apply("take", [operand, k], (axis if axis < 0 else axis - operand.ndim, k.ndim))
@@ -306,11 +311,19 @@ register(Op("reshape", _reshape_type, _reshape_evaluate, _reshape_lower, vjp=_re
 
 
 @function("reshape", numpy=[np.reshape], method=True)
-def reshape(x: Any, *shape: Any) -> Expr:
-    """`x` with its elements in row-major order under a new shape; one size may be -1."""
+def reshape(x: Any, *sizes: Any, shape: Any = None, order: str = "C") -> Expr:
+    """`x` with its elements in row-major order under a new shape; one size may be -1.  In column-major order for
+    `order` "F"."""
     operand = lift(x)
-    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
-    target = [n if isinstance(n, int) and n == -1 else dim(n) for n in sizes]
+    given = list(sizes) if shape is None else [shape]
+    if len(given) == 2 and isinstance(given[1], str):
+        order = given.pop()
+    given = list(given[0]) if len(given) == 1 and isinstance(given[0], tuple | list) else given
+    if order not in ("C", "F", "A"):
+        raise ArgumentError(f"reshape: order must be 'C' or 'F', got {order!r}")
+    if order == "F":
+        return transpose(reshape(transpose(operand), given[::-1]))
+    target = [n if isinstance(n, int) and n == -1 else dim(n) for n in given]
     total = product(operand.type.shape)
     if target.count(-1) > 1:
         raise ShapeError(f"reshape: more than one -1 in {tuple(target)}")
@@ -330,9 +343,9 @@ def reshape(x: Any, *shape: Any) -> Expr:
 
 
 @function("ravel", numpy=[np.ravel], method=True)
-def ravel(x: Any) -> Expr:
-    """All elements of `x` in row-major order."""
-    return reshape(x, (-1,))
+def ravel(x: Any, order: str = "C") -> Expr:
+    """All elements of `x` in row-major order, or for `order` "F" in column-major order."""
+    return reshape(x, (-1,), order=order)
 
 
 METHOD_FLATTEN = function("flatten", method=True)(ravel)
@@ -383,6 +396,8 @@ def _concatenate_lower(x: Node, operands: Sequence[Operand]) -> Element:
 
 def _clamped(i: Element_, n: Dim) -> Element_:
     """An index that is only used where it is in range, kept in range elsewhere."""
+    if n == 1:
+        return integer(0)
     return Call("max", (Call("min", (i, plus(number(n), integer(-1)))), integer(0)))
 
 
@@ -415,12 +430,14 @@ register(Op("concatenate", _concatenate_type, lambda a, p, s: np.concatenate([np
             _concatenate_lower, vjp=_concatenate_vjp, jvp=_concatenate_jvp, doc="Arrays put one behind the other along an axis."))  # fmt: skip
 
 
-@function("concatenate", "concat", numpy=[np.concatenate])
-def concatenate(arrays: Any, axis: int = 0) -> Expr:
-    """Arrays put one behind the other along `axis`."""
+@function("concatenate", "concat", numpy=[np.concatenate, np.concat])
+def concatenate(arrays: Any, axis: int | None = 0) -> Expr:
+    """Arrays put one behind the other along `axis`; all their elements, in row-major order, for None."""
     if isinstance(arrays, Expr) or not arrays:
         raise ArgumentError("concatenate: give a list of at least one array")
     operands, _ = unify(list(arrays))
+    if axis is None:
+        operands, axis = [reshape(x, (-1,)) for x in operands], 0
     first = operands[0]
     if not first.ndim:
         raise ShapeError("concatenate: scalars have no axis; use stack or array")
@@ -445,6 +462,12 @@ def stack(arrays: Any, axis: int = 0) -> Expr:
     return concatenate([unit_axes(x, positions) for x in operands], axis)
 
 
+@function("copy", numpy=[np.copy], method=True)
+def copy(x: Any) -> Expr:
+    """`x`: symbolic values never change."""
+    return lift(x)
+
+
 @function("array", "asarray", numpy=[np.array, np.asarray])
 def array(elements: Any, dtype: Any = None) -> Expr:
     """Nested lists of expressions and numbers as one array."""
@@ -466,27 +489,57 @@ def array(elements: Any, dtype: Any = None) -> Expr:
 
 @function("getitem")
 def getitem(x: Any, index: Any) -> Expr:
-    """``x[index]``: integers, slices, None, ..., one integer array or expression per axis chosen so."""
+    """``x[index]``, as in NumPy: integers, slices, None, ..., arrays of integers, and truth values, which choose as
+    many elements as they hold true ones."""
     operand = lift(x)
     items = list(index) if isinstance(index, tuple) else [index]
-    used = sum(1 for i in items if i is not None and i is not Ellipsis)
+    used = sum(_axes_used(i) for i in items)
     if used > operand.ndim:
         raise ShapeError(f"indexing: {used} indices for {operand.type}")
-    if any(i is Ellipsis for i in items):
-        at = next(k for k, i in enumerate(items) if i is Ellipsis)
-        items[at : at + 1] = [slice(None)] * (operand.ndim - used)
-    else:
-        items += [slice(None)] * (operand.ndim - used)
-    if any(i is Ellipsis for i in items):
+    dots = [k for k, i in enumerate(items) if i is Ellipsis]
+    if len(dots) > 1:
         raise ArgumentError("indexing: only one ... is allowed")
-    return _index(operand, items)
+    at = dots[0] if dots else len(items)
+    items[at : at + 1] = [slice(None)] * (operand.ndim - used)
+    return _index(operand, _without_masks(operand, items))
+
+
+def _axes_used(item: Any) -> int:
+    if item is None or item is Ellipsis:
+        return 0
+    if _is_array(item):
+        k = lift(item)
+        return k.ndim if k.dtype == "bool" else 1
+    return 1
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(item, list | np.ndarray) or (isinstance(item, Expr) and (item.ndim > 0 or item.dtype == "bool"))
+
+
+def _without_masks(x: Expr, items: Sequence[Any]) -> list[Any]:
+    """`items` with the integer arrays that masks stand for in their place."""
+    from .gathering import mask_indices
+
+    found: list[Any] = []
+    axis = 0
+    for item in items:
+        if _is_array(item) and lift(item).dtype == "bool":
+            rank = lift(item).ndim
+            if not rank:
+                raise DTypeError("indexing: a truth value is not an index")
+            found += mask_indices(item, x.type.shape[axis : axis + rank], x.type)
+            axis += rank
+        else:
+            found.append(item)
+            axis += item is not None
+    return found
 
 
 def _index(x: Expr, items: list[Any]) -> Expr:
     cuts: list[Cut] = []
     positions: list[int | None] = []
-    drop: list[int] = []
-    gathers: list[tuple[int, Expr]] = []
+    arrays: dict[int, Expr] = {}
     axis = 0
     for item in items:
         if item is None:
@@ -498,31 +551,37 @@ def _index(x: Expr, items: list[Any]) -> Expr:
             positions.append(axis)
         elif (position := _integer_index(item)) is not None:
             cuts.append((_position(position, n, x.type), 1, 1))
-            drop.append(axis)
         else:
-            gathers.append((axis, _index_array(item)))
+            arrays[axis] = _index_array(item)
             cuts.append((0, n, 1))
             positions.append(axis)
         axis += 1
-    if len(gathers) > 1:
-        raise ArgumentError(
-            "indexing: at most one integer array per index; chain them, x[i][:, j], or use take_along_axis"
-        )
+    front = bool(arrays) and _stand_apart(items)
     result = slice_axes(x, cuts)
-    if drop or None in positions:
-        labels = list(range(x.ndim))
+    chosen = [p for p in positions if p in arrays]
+    if len(chosen) > 1 or front:  # side by side, where the axes of the result will be
+        start = 0 if front else positions.index(chosen[0])
+        positions = [p for p in positions if p not in arrays]
+        positions[start:start] = chosen
+    if positions != list(range(x.ndim)):
         out = [p if p is not None else 100 + k for k, p in enumerate(positions)]
-        result = einsum_labels([result], [labels], out, {k: 1 for k in out if k >= 100})
-    if gathers:
-        source, k = gathers[0]
-        return take(result, k, positions.index(source))
-    return result
+        result = einsum_labels([result], [range(x.ndim)], out, {k: 1 for k in out if k >= 100})
+    if len(chosen) > 1:
+        gathered: Expr = FUNCTIONS["gather"](result, *(arrays[p] for p in chosen), axis=positions.index(chosen[0]))
+        return gathered
+    return take(result, arrays[chosen[0]], positions.index(chosen[0])) if chosen else result
+
+
+def _stand_apart(items: Sequence[Any]) -> bool:
+    """Whether something stands between the integers and arrays of an index: then NumPy puts their axes first."""
+    marks = [k for k, i in enumerate(items) if i is not None and not isinstance(i, slice)]
+    return marks[-1] - marks[0] + 1 != len(marks)
 
 
 def _index_array(item: Any) -> Expr:
     k = lift(item)
-    if k.dtype == "bool":
-        raise DTypeError("indexing: a bool mask gives an array of unknown size; use where(mask, x, 0) or mask(m, x)")
+    if isinstance(item, list) and not item:
+        k = lift(np.zeros(0, np.int64))
     if k.dtype != "i64":
         raise DTypeError(f"indexing: indices must be integers, got {k.type}")
     return k
@@ -633,14 +692,25 @@ def full(shape: Any, value: Any) -> Expr:
     return broadcast_to(value, shape)
 
 
-def like(x: Any, value: float) -> Expr:
-    """An array of the shape and element type of `x` filled with `value`."""
+@function("full_like", numpy=[np.full_like])
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Expr:
+    """An array of the shape of `x`, and of its element type unless `dtype` is given, filled with one value, which may
+    be an expression."""
     operand = lift(x)
-    return broadcast_to(lift(value).astype(operand.dtype), operand.type.shape)
+    value = lift(fill_value)
+    return broadcast_to(value.astype(operand.dtype if dtype is None else dtype), operand.type.shape)
 
 
-function("zeros_like", numpy=[np.zeros_like])(lambda x: like(x, 0))
-function("ones_like", numpy=[np.ones_like])(lambda x: like(x, 1))
+@function("zeros_like", numpy=[np.zeros_like])
+def zeros_like(x: Any, dtype: Any = None) -> Expr:
+    """An array of zeros of the shape of `x`, and of its element type unless `dtype` is given."""
+    return full_like(x, 0, dtype)
+
+
+@function("ones_like", numpy=[np.ones_like])
+def ones_like(x: Any, dtype: Any = None) -> Expr:
+    """An array of ones of the shape of `x`, and of its element type unless `dtype` is given."""
+    return full_like(x, 1, dtype)
 
 
 # ---- iota: params = (n,)

@@ -18,10 +18,10 @@ from ..expression import FUNCTIONS, Expr, apply, broadcast_shapes, function, lif
 from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand, Routine, axes_of, values
 from .arithmetic import where
-from .contraction import axes_from_right, sum_
+from .contraction import axes_from_right
 from .elementwise import called_back, unbroadcast
 from .reductions import nonempty, restore
-from .shaping import checked_indices, reshape, slice_axes, wrapped
+from .shaping import checked_indices, reshape, take, wrapped
 
 
 def along_last(f: Callable[[Expr], Expr], x: Expr, axis: int) -> Expr:
@@ -205,37 +205,14 @@ register(Op("searchsorted", _searchsorted_type, _searchsorted_evaluate, called_b
 
 
 @function("searchsorted", numpy=[np.searchsorted])
-def searchsorted(a: Any, v: Any, side: str = "left") -> Expr:
-    """The positions at which the values `v` belong in the sorted vector `a`: before equal ones, or behind for
-    ``side="right"``."""
+def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Expr:
+    """The positions at which the values `v` belong in the sorted vector `a` (which `sorter` sorts, if given): before
+    equal ones, or behind for ``side="right"``."""
+    if sorter is not None:
+        a = take(a, sorter)
     if side not in ("left", "right"):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right', got {side!r}")
     return apply("searchsorted", unify([a, v])[0], (side == "right",))
-
-
-@function("median", numpy=[np.median])
-def median(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Expr:
-    """The middle element, or the mean of the two middle ones, of all elements or along `axis`; NaN if there is one."""
-    operand = unify([x], want_float=True)[0][0]
-    shape_as = operand
-    if axis is None:
-        rows, at = reshape(operand, (-1,)), -1
-    else:
-        at = _one_axis("median", operand, axis)
-        rows = FUNCTIONS["moveaxis"](operand, at, -1)
-    n = rows.type.shape[-1]
-    if n == 0:
-        raise ShapeError(f"median: of an empty axis ({operand.type})")
-    ordered = apply("sort", [rows])
-
-    def element(k: Any) -> Expr:
-        return sum_(slice_axes(ordered, [(k, 1, 1)]), -1)
-
-    last = element(n - 1)
-    middle = element((n - 1) // 2) * 0.5 + element(n // 2) * 0.5
-    result = where(FUNCTIONS["isnan"](last), last, middle)
-    axes = tuple(range(-shape_as.ndim, 0)) if axis is None else (at,)
-    return restore(result, shape_as, axes) if keepdims else result
 
 
 def _arg_extremum(name: str, numpy: Any, extremum: str) -> None:
@@ -284,4 +261,4 @@ def _arg_extremum(name: str, numpy: Any, extremum: str) -> None:
 _arg_extremum("argmax", np.argmax, "max")
 _arg_extremum("argmin", np.argmin, "min")
 
-__all__ = ["along_last", "median", "searchsorted", "take_along_axis"]
+__all__ = ["along_last", "searchsorted", "take_along_axis"]

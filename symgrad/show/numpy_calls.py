@@ -25,7 +25,7 @@ TEMPLATES: dict[str, str] = {
     "cumsum": "np.cumsum({0}, axis={axis})", "cumprod": "np.cumprod({0}, axis={axis})",
     "cummax": "np.maximum.accumulate({0}, axis={axis})", "logcumsumexp": "np.logaddexp.accumulate({0}, axis={axis})",
     "argsort": "np.argsort({0}, kind='stable', axis={axis})", "unslice": "unslice({all}{more})",
-    "scatter": "scatter({all}{more})", "shift": "shift({0}{more})", "arange": "np.arange({0})", "eye": "np.eye({all})",
+    "scatter": "scatter({all}{more})", "gather": "gather({all}{more})", "scatter_at": "scatter_at({all}{more})", "shift": "shift({0}{more})", "arange": "np.arange({0})", "eye": "np.eye({all})",
     "zeros": "np.zeros({all})", "ones": "np.ones({all})", "full": "np.full({0}, {1})", "array": "np.array({0})",
     "astype": "np.asarray({0}, {1})",
 }  # fmt: skip
@@ -54,6 +54,17 @@ DEFINITIONS = {
         result = np.zeros((size, *moved.shape[1:]), x.dtype)
         np.add.at(result, k.reshape(-1), moved)
         return np.moveaxis(result, 0, axis)
+""",
+    "gather": """
+    def gather(x, *indices, axis):
+        return x[(slice(None),)*(axis % x.ndim) + indices]
+""",
+    "scatter_at": """
+    def scatter_at(x, *indices, shape, axis):
+        axis = axis % x.ndim
+        result = np.zeros((*x.shape[:axis], *shape, *x.shape[axis + indices[0].ndim:]), x.dtype)
+        np.add.at(result, (slice(None),)*axis + indices, x)
+        return result
 """,
     "shift": """
     def shift(x, reverse=False):

@@ -188,7 +188,7 @@ ERRORS = {
               2*sum(w, axis=1))
                 ^^^^^^^^^^^^^^""",
     "sum(w, axes=0)": """
-        ArgumentError: sum: got an unexpected keyword argument 'axes': sum(x, axis=None, *, keepdims=False)
+        ArgumentError: sum: got an unexpected keyword argument 'axes': sum(x, axis=None, dtype=None, *, keepdims=False, initial=None, where=None)
             sum(w, axes=0)
             ^^^^^^^^^^^^^^""",
     "2(lam)": """

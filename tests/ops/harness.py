@@ -22,7 +22,9 @@ from symgrad.compiler.verify import verify
 import symgrad.ops  # noqa: F401  (fills the tables)
 from symgrad import differentiation, interpreter
 from symgrad.build import tensor
+from symgrad.conditions import counted
 from symgrad.expression import Expr
+from symgrad.graph import Node
 from symgrad.lowering import expand, lower
 
 Sample = tuple[float, float] | str | Callable[[np.random.Generator, tuple[int, ...]], Any]
@@ -105,14 +107,23 @@ def number(
 ) -> list[Any]:
     """The interpreter's values of `roots`."""
     known = {x.node: a for x, a in zip(symbols, arrays, strict=True)}
-    return interpreter.run([r.node for r in roots], known, sizes)
+    return interpreter.run([r.node for r in roots], known, with_counts([r.node for r in roots], known, sizes))
+
+
+def with_counts(roots: Sequence[Node], known: Mapping[Node, Any], sizes: Mapping[str, int]) -> dict[str, int]:
+    """`sizes` and those that only the values tell."""
+    numbers = dict(sizes)
+    for name, mask in counted(roots):
+        numbers[name] = int(np.count_nonzero(interpreter.run([mask], known, numbers)[0]))
+    return numbers
 
 
 def compiled_meaning(root: Expr, symbols: Sequence[Expr], arrays: Sequence[Any], sizes: Mapping[str, int]) -> Any:
     """The value of `root` through the index language and its interpreter."""
     made = lower(expand([root.node]), [x.node for x in symbols])
     verify(made.program)
-    return interpret(made.program, *arrays, *made.constants, sizes=sizes)[0]
+    known = {x.node: a for x, a in zip(symbols, arrays, strict=True)}
+    return interpret(made.program, *arrays, *made.constants, sizes=with_counts([root.node], known, sizes))[0]
 
 
 def differences(f: Callable[[Any], Any], x: Any, along: Any, step: float = 0.02) -> Any:

@@ -19,6 +19,12 @@ def scattered(x, i):  # type: ignore[no-untyped-def]
     return result
 
 
+def scattered_at(x, i, j):  # type: ignore[no-untyped-def]
+    result = np.zeros((3, 4), x.dtype)
+    np.add.at(result, (i, j), x)
+    return result
+
+
 def spread(x):  # type: ignore[no-untyped-def]
     result = np.zeros((x.shape[0], 2 * x.shape[1] + 1), x.dtype)
     result[:, 1::2] = x
@@ -70,6 +76,10 @@ ROWS = [
         empty=False),
     Row("take flat", {"X": "m,n", "i": "i64[5]"}, F["take"], np.take, {"i": "int"}, empty=False),
     Row("scatter", {"X": "k,n", "i": "i64[k]"}, lambda x, i: F["scatter"](x, i, 3), scattered, {"i": "int"}, empty=False),
+    Row("gather", {"T": "k,m,n", "i": "i64[2,1]", "j": "i64[3]"}, lambda x, i, j: F["gather"](x, i, j, axis=1), lambda x, i, j: x[:, i, j],
+        {"i": "int", "j": "int"}, empty=False),
+    Row("scatter_at", {"x": "5", "i": "i64[5]", "j": "i64[5]"}, lambda x, i, j: F["scatter_at"](x, i, j, shape=(3, 4)),
+        lambda x, i, j: scattered_at(x, i, j), {"i": "int", "j": "int"}, empty=False),
     Row("unslice", X, lambda x: F["unslice"](x, 2 * x.shape[1] + 1, 1, 2), spread, empty=False),
     Row("reshape", {"X": "m,n"}, lambda x: F["reshape"](x, (x.shape[1], -1)), lambda x: x.reshape(x.shape[1], x.shape[0])),
     Row("ravel", X, F["ravel"], np.ravel, covers=("flatten",)),
