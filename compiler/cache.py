@@ -54,15 +54,26 @@ def directory() -> Path | None:
 
 def kept(facts: Sequence[str], make: Callable[[], bytes]) -> bytes:
     """The bytes that `make` gives, from disk where they are known for the same `facts`, which must decide them."""
+    found = find(facts)
+    if found is None:
+        found = make()
+        keep(facts, found)
+    return found
+
+
+def find(facts: Sequence[str]) -> bytes | None:
+    """The bytes kept for `facts`, if there are any."""
     key = _digest(*(fact.encode() for fact in facts))
     path = _entry(key)
-    found = None if path is None else _read(path, key)
-    if found is not None:
-        return found
-    made = make()
-    if path is not None and _write(path, key, made) and key[0] < 16:  # one time in sixteen: looking costs more
+    return None if path is None else _read(path, key)
+
+
+def keep(facts: Sequence[str], content: bytes) -> None:
+    """Keeps `content` for `facts`, which must decide it."""
+    key = _digest(*(fact.encode() for fact in facts))
+    path = _entry(key)
+    if path is not None and _write(path, key, content) and key[0] < 16:  # one time in sixteen: looking costs more
         trim(path.parent, LIMIT)
-    return made
 
 
 def contents() -> Contents:

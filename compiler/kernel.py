@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -25,14 +25,15 @@ from .llvm.entry import COMBINE, ENTRY, STREAM
 from .llvm.jit import Code, Target, assembly, determinants, host, object_code, optimized_text
 from .llvm.module import emit_module
 from .loops import Routine, Schedule, Stream, print_schedule
-from .memory import Layout, lay_out
+from .memory import Layout, Lives, lay_out, lifetimes
 from .parallel import StreamRunner
 from .passes import PIPELINE
+from .scalars import Extern
 from .schedule import schedule
 from .streaming import plan_streams
 from .types import DTYPES, ArrayType, Dim, evaluate, names
 from .verify import verify
-from .work import is_long, work
+from .work import Work, is_long, work
 
 Array = np.ndarray[Any, Any]
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
@@ -74,6 +75,19 @@ class Plan:
     long: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A kernel without what it was made from: it can be kept on disk."""
+
+    inputs: tuple[tuple[str, ArrayType], ...]
+    schedule: Schedule
+    lives: Lives
+    work: Work
+    uses_blas: bool
+    externs: Mapping[str, Extern]
+    files: tuple[bytes, ...]
+
+
 class Kernel:
     """Machine code for a program: ``kernel(*arrays, out=None, sizes={})`` gives its outputs.
 
@@ -84,22 +98,46 @@ class Kernel:
         self.program, self.threads, self.target = program, threads, target
         self.schedule: Schedule = schedule(program, target.vector_bytes, hint)
         self._module = emit_module(self.schedule, target.attributes)
+        self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
+        self._prepare(work(program))
+        if target == host():
+            text = self._module.text
+            found = kept(determinants(text, target), lambda: object_code(text, target))
+            self._start(Code(found, self._module.externs))
+
+    def _prepare(self, total: Work, lives: Lives | None = None) -> None:
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._computed = [n for n in dict.fromkeys(self.schedule.outputs) if n not in self.schedule.inputs]
         held = {*self.schedule.inputs, *self._computed}
         self._temporary = [name for name in self.schedule.arrays if name not in held]
-        self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
         self._runners: list[StreamRunner] = []
         self._streams = [action for action in self.schedule.actions if isinstance(action, Stream)]
-        self._work = work(program)
-        if target == host():
-            text = self._module.text
-            found = kept(determinants(text, target), lambda: object_code(text, target))
-            self._code = Code(found, self._module.externs)
-            self._entry = _ENTRY(self._code.address(ENTRY))
-            for stream in self._streams:
-                run, combine = (self._code.address(prefix + stream.name) for prefix in (STREAM, COMBINE))
-                self._runners.append(StreamRunner(self.schedule, stream, run, combine, threads))
+        self._work, self._lives = total, lifetimes(self.schedule) if lives is None else lives
+
+    def _start(self, code: Code) -> None:
+        self._code = code
+        self._entry = _ENTRY(code.address(ENTRY))
+        for stream in self._streams:
+            run, combine = (self._code.address(prefix + stream.name) for prefix in (STREAM, COMBINE))
+            self._runners.append(StreamRunner(self.schedule, stream, run, combine, self.threads))
+
+    @property
+    def finished(self) -> Finished:
+        """What is needed to run it."""
+        slim = replace(self.schedule, nests=(), shadows={})
+        inputs = self.program.inputs
+        return Finished(inputs, slim, self._lives, self._work, self._uses_blas, self._code.externs, self._code.files)
+
+    @classmethod
+    def restored(cls, finished: Finished, threads: int) -> Kernel:
+        """The kernel that was `finished` elsewhere, on at most `threads` threads.  It has no loops to be looked at."""
+        kernel = cls.__new__(cls)
+        kernel.program, kernel.schedule = Program(finished.inputs, (), ()), finished.schedule
+        kernel.threads, kernel.target, kernel._uses_blas = threads, host(), finished.uses_blas
+        kernel._prepare(finished.work, finished.lives)
+        *others, last = finished.files
+        kernel._start(Code(last, finished.externs, None, others))
+        return kernel
 
     def ready(self, arrays: Sequence[Array], sizes: Mapping[str, int], constants: int) -> Ready | None:
         """What machine code must know to call this kernel itself with arguments like `arrays`, the last `constants` of
@@ -261,7 +299,7 @@ class Kernel:
         known, scratch = plan_streams(self.schedule, numbers, self.threads)
         shapes |= {name: _shape(self.schedule.arrays[name], known) for name in self._temporary}
         shapes = {name: shapes[name] for name in self.schedule.arrays}
-        layout = lay_out(self.schedule, self._temporary, shapes)
+        layout = lay_out(self.schedule.arrays, self._lives, self._temporary, shapes)
         threads = max((known[f"{stream.name}.threads"] for stream in self._streams), default=1)
         sizes = np.array([known[name] for name in self.schedule.sizes], np.int64)
         return Plan(sizes, shapes, layout, scratch, threads, is_long(self._work, numbers))

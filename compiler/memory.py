@@ -25,7 +25,7 @@ from .loops import (
     Store,
     Stream,
 )
-from .types import DTYPES
+from .types import DTYPES, ArrayType
 
 ALIGNMENT = 64
 LARGEST = 2**47
@@ -39,12 +39,17 @@ class Layout:
     total: int
 
 
-def lay_out(schedule: Schedule, temporaries: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> Layout:
+Lives = Mapping[str, tuple[int, int]]
+"""For each array the first and last moment at which it is used."""
+
+
+def lay_out(
+    arrays: Mapping[str, ArrayType], lives: Lives, temporaries: Sequence[str], shapes: Mapping[str, tuple[int, ...]]
+) -> Layout:
     """Places `temporaries`, largest first, each at the lowest offset free during its life (MemoryError if beyond any
     memory).
     """
-    lives = lifetimes(schedule)
-    bytes_ = {name: prod(shapes[name]) * DTYPES[schedule.arrays[name].dtype].itemsize for name in schedule.arrays}
+    bytes_ = {name: prod(shapes[name]) * DTYPES[type_.dtype].itemsize for name, type_ in arrays.items()}
     if sum(bytes_.values()) > LARGEST:
         raise MemoryError(f"the arrays of this program take {sum(bytes_.values())} bytes")
     placed: list[tuple[int, int, str]] = []
@@ -62,8 +67,8 @@ def lay_out(schedule: Schedule, temporaries: Sequence[str], shapes: Mapping[str,
     return Layout(offsets, max((end for _, end, _ in placed), default=0))
 
 
-def lifetimes(schedule: Schedule) -> dict[str, tuple[int, int]]:
-    """For each array the first and last moment at which it is used; all of a Repeat is one moment."""
+def lifetimes(schedule: Schedule) -> Lives:
+    """When each array is used; all of a Repeat is one moment."""
     nests = {nest.name: nest for nest in schedule.nests}
     found: dict[str, tuple[int, int]] = {}
     for moment, action in enumerate(schedule.actions):

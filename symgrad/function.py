@@ -20,17 +20,15 @@ from .broadcasting import over_points, spread
 from .checking import Certificate, check
 from .compiler.builtin import Entry, entry, natively_callable
 from .compiler.types import DTYPES, ArrayType, evaluate
-from .conditions import conditions
 from .errors import ArgumentError
 from .flattening import Layout
-from .formula import JOINS, Formula, derived
+from .formula import JOINS, Formula
 from .graph import FlatTable, Node, flatten, unflatten
 from .machine import Bound, Machine, Options
 from .nonfinite import Nonfinite, trace
-from .ops.gathering import counted
 from .problem import Problem
 from .profiling import Profile, profile
-from .specialise import size_names
+from .shelf import Described, Request, Shelf
 from .stages import text_of_stage
 from .trees import Tree, leaves, mapped, matching, rebuilt
 
@@ -54,18 +52,26 @@ class Function:
     several threads.
     """
 
-    def __init__(self, formula: Formula, options: Options, layout: list[Layout] | None = None) -> None:
-        self.formula, self.options = formula, options
+    def __init__(self, given: Formula | Request, options: Options, layout: list[Layout] | None = None) -> None:
+        self.request = given if isinstance(given, Request) else Request(given, options)
+        self.options = options
+        shelf = Shelf(self.request.facts)
+        if shelf.described is None:
+            shelf.described = Described.of(self.request.formula)
+        self.outline, self.signature = shelf.described.outline, shelf.described.signature
+        self._machine = Machine(lambda: self.request.formula.nodes, self.signature.symbols, options, shelf)
         self._layout: list[Layout] = [] if layout is None else layout
         self._lock = threading.RLock()
         self._derived: dict[str, Function] = {}
         self._over_points: dict[tuple[bool, ...], Machine] = {}
-        nodes, symbols = formula.nodes, formula.symbols
-        self.signature = Signature(formula.parameters, conditions(nodes), tuple(size_names(nodes)), counted(nodes))
-        self._machine = Machine(nodes, symbols, options)
         self._known: dict[tuple[tuple[int, ...], ...], Bound] = {}
         self._entry: Entry | None = None
-        self._single = isinstance(formula.outputs, Node)
+        self._single = isinstance(self.outline.outputs, ArrayType)
+
+    @property
+    def formula(self) -> Formula:
+        """What is computed."""
+        return self.request.formula
 
     # ---- calls
 
@@ -102,9 +108,9 @@ class Function:
             return
         with self._lock:
             if self._entry is None:
-                arguments = [mapped(lambda x: x.type, p.tree) for p in self.formula.parameters]
-                results = mapped(lambda x: x.type, self.formula.outputs)
-                self._entry = entry(self, "__call__", [p.name for p in self.formula.parameters], arguments, results)
+                arguments = [mapped(lambda x: x.type, p.tree) for p in self.outline.parameters]
+                names = [p.name for p in self.outline.parameters]
+                self._entry = entry(self, "__call__", names, arguments, self.outline.outputs)
             ready = bound.ready(arrays) if self._entry is not None else None
             if self._entry is not None and ready is not None:
                 self._entry.add(shapes, ready)
@@ -113,31 +119,36 @@ class Function:
     def _ambiguous(self) -> bool:
         """Whether, once `flatten` has been called, the only variable may also be a vector of all variables: what a
         call gives depends on that."""
-        variables = self.formula.variables("flatten") if self.formula.wrt else []
-        return self.formula.several and len(variables) == 1
+        variables = self.outline.variables("flatten") if self.outline.wrt else []
+        return self.outline.several and len(variables) == 1
+
+    @cached_property
+    def _types(self) -> list[ArrayType]:
+        """The types of the results in order."""
+        return [type_ for _, type_ in leaves(self.outline.outputs)]
 
     def _given(self, results: Sequence[Array]) -> Any:
         """Results in the structure of the outputs, scalars as Python numbers."""
         if self._single:
             return results[0] if results[0].ndim else results[0].item()
-        return rebuilt(self.formula.outputs, iter([a if a.ndim else a.item() for a in results]))
+        return rebuilt(self.outline.outputs, iter([a if a.ndim else a.item() for a in results]))
 
     def _written(self, bound: Bound, arrays: Sequence[Array], out: Any) -> Any:
         """`out`, holding the results."""
         numbers = self.signature.sizes(arrays)
-        shapes = [tuple(evaluate(n, numbers) for n in x.type.shape) for x in self.formula.nodes]
+        shapes = [tuple(evaluate(n, numbers) for n in type_.shape) for type_ in self._types]
         bound.run(arrays, self._checked_targets(out, shapes))
         return out
 
     def _checked_targets(self, out: Any, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
         """The arrays in `out`, one per output.  Raises ArgumentError for those that results cannot be written to."""
         targets = []
-        given = matching(self.formula.outputs, out, "out")
-        for (label, a), x, shape in zip(given, self.formula.nodes, shapes, strict=True):
-            wanted = ArrayType(x.type.dtype, shape)
+        given = matching(self.outline.outputs, out, "out")
+        for (label, a), type_, shape in zip(given, self._types, shapes, strict=True):
+            wanted = ArrayType(type_.dtype, shape)
             if not isinstance(a, np.ndarray):
                 raise ArgumentError(f"{label}: expected an array to write {wanted} to, got {type(a).__name__}")
-            if a.shape != shape or a.dtype != DTYPES[x.type.dtype]:
+            if a.shape != shape or a.dtype != DTYPES[type_.dtype]:
                 raise ArgumentError(f"{label}: expected {wanted}, got {describe(a)}")
             if not a.flags.writeable:
                 raise ArgumentError(f"{label}: the array is read-only")
@@ -149,7 +160,7 @@ class Function:
         points = spread(self.signature.labels, arrays)
         machine = self._points_machine(points.many)
         numbers = {"points": points.count}
-        shapes = [points.shape + tuple(evaluate(n, {}) for n in x.type.shape) for x in self.formula.nodes]
+        shapes = [points.shape + tuple(evaluate(n, {}) for n in type_.shape) for type_ in self._types]
         targets = None if out is None else self._checked_targets(out, shapes)
         if targets is not None and all(a.flags.c_contiguous for a in targets):
             rows = [a.reshape(points.count, *a.shape[len(points.shape) :]) for a in targets]
@@ -157,7 +168,7 @@ class Function:
             return out
         results = [a.reshape(shape) for a, shape in zip(machine.run(points.arrays, numbers), shapes, strict=True)]
         if targets is None:
-            return rebuilt(self.formula.outputs, iter(results))
+            return rebuilt(self.outline.outputs, iter(results))
         for a, result in zip(targets, results, strict=True):
             np.copyto(a, result)
         return out
@@ -174,7 +185,7 @@ class Function:
     def _derive(self, kind: str) -> Function:
         with self._lock:
             if kind not in self._derived:
-                self._derived[kind] = Function(derived(self.formula, kind), self.options, self._layout)
+                self._derived[kind] = Function(Request(self.request, self.options, kind), self.options, self._layout)
             return self._derived[kind]
 
     @cached_property
@@ -217,11 +228,11 @@ class Function:
         """The Hessian at a point as a SciPy operator on flat vectors: its products cost one `hvp` each."""
         import scipy.sparse.linalg
 
-        variables = self.formula.variables("hessian_operator")
+        variables = self.outline.variables("hessian_operator")
         layout = self._vector_layout(args, keywords)
         if layout is not None:
             args = (*self._unjoined(layout, args[:1], 1), *args[1:])
-        signature = Signature(self.formula.parameters)
+        signature = Signature(self.outline.parameters)
         values = dict(zip(signature.symbols, signature.arrays(signature.values(args, keywords)), strict=True))
         symbols = [x for p in variables for x in p.symbols]
         here = Layout(tuple(values[x].shape for x in symbols))
@@ -249,7 +260,7 @@ class Function:
         From then on the function, its gradient and the other derivatives also take such a vector in the place of
         the variables, and give vectors and matrices: ``minimize(f, f.flatten(params), args=..., jac=f.grad)``.  The
         shapes are remembered."""
-        tree = self.formula.tree("flatten")
+        tree = self.outline.tree("flatten")
         values = [np.asarray(v) for _, v in matching(tree, variables, "variables")]
         layout = Layout(tuple(v.shape for v in values))
         self._layout[:] = [layout]
@@ -259,34 +270,34 @@ class Function:
         """The variables in the vector `vector`, in their structure, with the shapes that `flatten` saw last."""
         if not self._layout:
             raise ArgumentError("unflatten: call flatten(...) first, which tells the shapes of the variables")
-        return rebuilt(self.formula.tree("unflatten"), iter(self._layout[0].split(vector)))
+        return rebuilt(self.outline.tree("unflatten"), iter(self._layout[0].split(vector)))
 
     def _vector_layout(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> Layout | None:
         """The layout by which the first argument is all variables in one vector; None in an ordinary call."""
         if not self._layout or not args or not isinstance(args[0], np.ndarray) or args[0].ndim != 1:
             return None
-        variables = self.formula.variables("flatten")
-        if list(self.formula.parameters[: len(variables)]) != variables:
+        variables = self.outline.variables("flatten")
+        if list(self.outline.parameters[: len(variables)]) != variables:
             return None
-        plain = not self.formula.several and isinstance(variables[0].tree, Node) and variables[0].tree.type.rank == 1
-        shorter = len(self.formula.parameters) - self.formula.groups * (len(variables) - 1)
+        plain = not self.outline.several and isinstance(variables[0].tree, Node) and variables[0].tree.type.rank == 1
+        shorter = len(self.outline.parameters) - self.outline.groups * (len(variables) - 1)
         return None if plain or len(args) + len(keywords) != shorter else self._layout[0]
 
     def _unjoined(self, layout: Layout, vectors: Sequence[Any], groups: int) -> Iterator[Any]:
         """The arguments that the leading vectors stand for."""
-        variables = self.formula.variables("flatten")
+        variables = self.outline.variables("flatten")
         for vector in vectors[:groups]:
             parts = iter(layout.split(vector))
             for p in variables:
                 yield rebuilt(p.tree, parts)
 
     def _call_with_vectors(self, layout: Layout, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-        groups = self.formula.groups
+        groups = self.outline.groups
         result = self(*self._unjoined(layout, args, groups), *args[groups:], **keywords)
-        join = JOINS[self.formula.join]
+        join = JOINS[self.outline.join]
         if join is None:
             return result
-        return join(layout, [v for _, v in matching(self.formula.outputs, result, "result")])
+        return join(layout, [v for _, v in matching(self.outline.outputs, result, "result")])
 
     # ---- trusting it
 
@@ -340,25 +351,27 @@ class Function:
 
     def show(self, stage: str = "program") -> str:
         """The text of one stage: "graph", "program", "loops", "llvm" or "asm"."""
-        return text_of_stage(self._machine, self.signature.labels, stage)
+        return text_of_stage(self._machine.anew, self.signature.labels, stage)
 
     def __repr__(self) -> str:
         pairs = zip(self.signature.labels, self.signature.symbols, strict=True)
         types = ", ".join(f"{label}: {x.type}" for label, x in pairs)
-        return f"<symgrad function ({types}) -> {mapped(lambda x: x.type, self.formula.outputs)}>"
+        return f"<symgrad function ({types}) -> {self.outline.outputs}>"
 
     @property
     def __signature__(self) -> inspect.Signature:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        return inspect.Signature([inspect.Parameter(p.name, kind) for p in self.formula.parameters])
+        return inspect.Signature([inspect.Parameter(p.name, kind) for p in self.outline.parameters])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        nodes, symbols = self.formula.nodes, self.formula.symbols
+        base = self.request.base
+        nodes, symbols = base.nodes, base.symbols
         number = {x: k for k, x in enumerate(dict.fromkeys([*nodes, *symbols]))}
-        outputs = mapped(number.__getitem__, self.formula.outputs)
-        parameters = [(p.name, mapped(number.__getitem__, p.tree)) for p in self.formula.parameters]
-        facts = (self.formula.wrt, self.formula.several, self.formula.groups, self.formula.join)
-        return _restored, (flatten(list(number)), outputs, parameters, facts, self.options, tuple(self._layout))
+        outputs = mapped(number.__getitem__, base.outputs)
+        parameters = [(p.name, mapped(number.__getitem__, p.tree)) for p in base.parameters]
+        facts = (base.wrt, base.several, base.groups, base.join)
+        table = flatten(list(number))
+        return _restored, (table, outputs, parameters, facts, self.options, tuple(self._layout), self.request.kinds)
 
     def __copy__(self) -> Function:
         return self
@@ -377,8 +390,12 @@ def _copied(result: Any, out: Any) -> Any:
 
 
 def _restored(
-    table: FlatTable, outputs: Tree, parameters: Any, facts: Any, options: Options, layout: Sequence[Layout]
-) -> Function:
+    table: FlatTable, outputs: Tree, parameters: Any, facts: Any, options: Options, layout: Sequence[Layout],
+    kinds: Sequence[str],
+) -> Function:  # fmt: skip
     nodes = unflatten(table)
     known = tuple(Parameter(name, mapped(nodes.__getitem__, tree)) for name, tree in parameters)
-    return Function(Formula(mapped(nodes.__getitem__, outputs), known, *facts), options, list(layout))
+    request = Request(Formula(mapped(nodes.__getitem__, outputs), known, *facts), options)
+    for kind in kinds:
+        request = Request(request, options, kind)
+    return Function(request, options, list(layout))

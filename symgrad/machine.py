@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -23,11 +23,13 @@ from .lowering import Lowered, expand, lower
 from .planning import TYPICAL_SIZE, depends_on_sizes, plan
 from .rewrite.canonical import canonicalise
 from .specialise import numbered
+from .tapes import tape_of
 
 if TYPE_CHECKING:
     from .compiler.builtin import Ready
     from .compiler.kernel import Kernel
     from .compiler.llvm.jit import Target
+    from .compiler.tape import Tape
 
 Array = np.ndarray[Any, Any]
 BITS = 3
@@ -45,15 +47,22 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """What calls must know of the sizes: their numbered names by those of the user."""
+
+    sizes: dict[str, str]
+    hidden: tuple[str, ...]
+    """Size names that stand alone in no argument's shape, so that kernels must be told them."""
+    follows_sizes: bool
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The canonical formula in numbered names, ready to be planned."""
 
     roots: list[Node]
     symbols: list[Node]
-    sizes: dict[str, str]
-    hidden: tuple[str, ...]
-    """Size names that stand alone in no argument's shape, so that kernels must be told them."""
-    follows_sizes: bool
+    planned: Planned
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,20 @@ class Version:
     lowered: Lowered
     kernel: Kernel
 
+    @property
+    def finished(self) -> tuple[Any, ...]:
+        """What is needed to run it, which can be kept on disk."""
+        return self.lowered.constants, self.lowered.positions, self.kernel.finished
+
+
+class Keeper(Protocol):
+    """What keeps compiled code from process to process."""
+
+    planned: Planned | None
+
+    def version(self, key: tuple[int, ...]) -> Any: ...
+    def keep(self, key: tuple[int, ...], version: Version, planned: Planned) -> None: ...
+
 
 def processors() -> int:
     """The number of processors that this process may use."""
@@ -70,13 +93,35 @@ def processors() -> int:
 
 
 class Machine:
-    """Computes `roots` from arrays for `symbols`."""
+    """Computes `roots`, or those that it gives, from arrays for `symbols`; what the `keeper` has is not compiled."""
 
-    def __init__(self, roots: Sequence[Node], symbols: Sequence[Node], options: Options) -> None:
-        self.roots, self.symbols, self.options = tuple(roots), tuple(symbols), options
+    def __init__(
+        self,
+        roots: Sequence[Node] | Callable[[], Sequence[Node]],
+        symbols: Sequence[Node],
+        options: Options,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self._given, self.symbols, self.options, self._keeper = roots, tuple(symbols), options, keeper
         self._lock = threading.RLock()
         self._versions: dict[tuple[int, ...], Version] = {}
         self._kernels: dict[tuple[Node, ...], Version] = {}
+
+    @cached_property
+    def roots(self) -> tuple[Node, ...]:
+        """The formula."""
+        return tuple(self._given() if callable(self._given) else self._given)
+
+    @property
+    def anew(self) -> Machine:
+        """A machine that has compiled everything itself, so that it can be looked at."""
+        return self if self._keeper is None else Machine(self._given, self.symbols, self.options)
+
+    @cached_property
+    def planned(self) -> Planned:
+        """What calls must know of the sizes."""
+        kept = None if self._keeper is None else self._keeper.planned
+        return self.prepared.planned if kept is None else kept
 
     @cached_property
     def canonical(self) -> list[Node]:
@@ -84,34 +129,62 @@ class Machine:
         return canonicalise(self.roots)
 
     @cached_property
+    def tape(self) -> Tape | None:
+        """The formula as a tape if it is large and of scalars alone."""
+        return tape_of(expand(self.canonical), self.symbols)
+
+    @cached_property
     def prepared(self) -> Prepared:
-        """The canonical formula with numbered names."""
+        """The canonical formula with numbered names; nothing of one that is a tape."""
+        if self.tape is not None:
+            return Prepared([], [], Planned({}, (), False))
         roots, symbols, sizes = numbered(self.canonical, self.symbols)
         roots = expand(roots)
         seen = {plain_name(n) for x in symbols for n in x.type.shape}
         hidden = tuple(name for name, new in sizes.items() if new not in seen)
-        return Prepared(roots, symbols, sizes, hidden, not self.options.sizes and depends_on_sizes(roots))
+        return Prepared(roots, symbols, Planned(sizes, hidden, not self.options.sizes and depends_on_sizes(roots)))
 
     def version(self, numbers: Mapping[str, int]) -> Version:
         """The kernel for sizes like `numbers`, compiled if there is none yet."""
         with self._lock:
-            key = self._magnitudes(numbers) if self.prepared.follows_sizes else ()
+            key = self._magnitudes(numbers) if self.planned.follows_sizes else ()
             found = self._versions.get(key)
             if found is None:
-                found = self._versions[key] = self._compile(key)
+                found = self._versions[key] = self._kept(key) or self._made(key)
             return found
 
+    def _kept(self, key: tuple[int, ...]) -> Version | None:
+        """The kernel as another process left it."""
+        found = None if self._keeper is None else self._keeper.version(key)
+        if found is None:
+            return None
+        from .compiler.kernel import Kernel
+
+        constants, positions, finished = found
+        kernel = Kernel.restored(finished, self.options.threads or processors())
+        return Version(Lowered(kernel.program, constants, positions), kernel)
+
+    def _made(self, key: tuple[int, ...]) -> Version:
+        made = self._compile(key)
+        if self._keeper is not None:
+            self._keeper.keep(key, made, self.planned)
+        return made
+
     def _magnitudes(self, numbers: Mapping[str, int]) -> tuple[int, ...]:
-        sizes = (numbers.get(name, TYPICAL_SIZE) for name in self.prepared.sizes)
+        sizes = (numbers.get(name, TYPICAL_SIZE) for name in self.planned.sizes)
         return tuple((n.bit_length() + 1) // BITS for n in sizes)
 
     def _compile(self, key: tuple[int, ...]) -> Version:
         from .compiler.kernel import compile_program
+        from .compiler.tape_kernel import compile_tape
 
+        if self.tape is not None:
+            kernel = compile_tape(self.tape, self.options.target)
+            return Version(Lowered(kernel.program, (), tuple(range(len(self.roots)))), kernel)
         likely = dict(self.options.sizes)
         if key:
-            likely = {name: 1 << BITS * k for name, k in zip(self.prepared.sizes, key, strict=True)}
-        renamed = self.prepared.sizes
+            likely = {name: 1 << BITS * k for name, k in zip(self.planned.sizes, key, strict=True)}
+        renamed = self.planned.sizes
         roots = plan(self.prepared.roots, {renamed[name]: n for name, n in likely.items() if name in renamed})
         known = self._kernels.get(tuple(roots))
         if known is None:
@@ -125,7 +198,7 @@ class Machine:
 
     def bound(self, numbers: Mapping[str, int]) -> Bound:
         """The kernel for these sizes, compiled if there is none yet, with all that it must be told."""
-        hidden = {self.prepared.sizes[name]: numbers[name] for name in self.prepared.hidden}
+        hidden = {self.planned.sizes[name]: numbers[name] for name in self.planned.hidden}
         return Bound(self.version(numbers), hidden)
 
     def run(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Differentiable(Protocol):
     """What a problem needs of a `Function`."""
 
-    formula: Formula
+    outline: Formula
     signature: Signature
 
     @property
@@ -50,15 +50,15 @@ class Problem:
 
     def __init__(self, function: Differentiable, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         self.function = function
-        variables = function.formula.variables("problem")
-        first = list(function.formula.parameters[: len(variables)])
+        variables = function.outline.variables("problem")
+        first = list(function.outline.parameters[: len(variables)])
         if first != variables:
             raise ArgumentError(f"problem: the variables must come first among the arguments {function.signature}")
         self._count = len(variables)
         given = function.signature.bind([None] * self._count + list(args), keywords)
         self._data = [
             given[p.name] if is_tree(p.tree) else as_array(given[p.name], p.tree.type, p.name)
-            for p in function.formula.parameters[self._count :]
+            for p in function.outline.parameters[self._count :]
         ]
         self._last: tuple[bytes, Any, Any] | None = None
 

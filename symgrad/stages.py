@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .compiler.tape import print_tape
 from .compiler.text import print_program
 from .errors import ArgumentError
 from .expression import constant_value, symbol_name
@@ -21,6 +22,8 @@ def text_of_stage(machine: Machine, labels: Sequence[str], stage: str) -> str:
         return text_of_graph(machine.canonical)
     version = machine.version({})
     match stage:
+        case "program" if machine.tape is not None:
+            return print_tape(machine.tape)
         case "program":
             return _names(machine, labels) + print_program(version.lowered.program)
         case "loops":
@@ -35,7 +38,7 @@ def _names(machine: Machine, labels: Sequence[str]) -> str:
     """Which numbered name stands for which of the user's."""
     version: Version = machine.version({})
     pairs = [f"{new} = {label}" for (new, _), label in zip(version.lowered.program.inputs, labels, strict=False)]
-    pairs += [f"{new} = {old}" for old, new in machine.prepared.sizes.items()]
+    pairs += [f"{new} = {old}" for old, new in machine.planned.sizes.items()]
     return f"# {', '.join(pairs)}\n" if pairs else ""
 
 

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,21 +79,24 @@ def _machine(target: Target, level: int) -> llvm.TargetMachine:
     )
 
 
-def _optimized(text: str, target: Target, level: int) -> llvm.ModuleRef:
+def _optimized(text: str, target: Target, level: int, names: Sequence[str] = PASSES) -> llvm.ModuleRef:
     module = llvm.parse_assembly(text)
     machine = _machine(target, level)
     module.triple, module.data_layout = target.triple, str(machine.target_data)
     passes = llvm.create_new_module_pass_manager()
-    for name in PASSES:
+    for name in names:
         getattr(passes, f"add_{name}_pass")()
-    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level)))
+    if names:
+        passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level)))
     return module
 
 
-def object_code(text: str, target: Target, level: int = 2) -> bytes:
-    """The object file of IR `text`: position-independent, without any address, so that it can be kept on disk."""
+def object_code(text: str, target: Target, level: int = 2, names: Sequence[str] = PASSES) -> bytes:
+    """The object file of IR `text`: position-independent, without any address, so that it can be kept on disk.
+
+    At level 0 code is made in one go, at a tenth of the time; without `names` of passes none is run."""
     with _LOCK:
-        return bytes(_machine(target, level).emit_object(_optimized(text, target, level)))
+        return bytes(_machine(target, level).emit_object(_optimized(text, target, level, names)))
 
 
 def determinants(text: str, target: Target, level: int = 2) -> tuple[str, ...]:
@@ -115,18 +118,24 @@ def assembly(text: str, target: Target, level: int = 2) -> str:
 class Code:
     """Machine code in memory; it lives as long as this object, so whoever holds an address holds this too.
 
-    It may call the C functions `externs` and those at `addresses`."""
+    It may call the C functions `externs` and those at `addresses`; `others` are object files that call one another."""
 
     def __init__(
-        self, object_file: bytes, externs: Mapping[str, Extern], addresses: Mapping[str, int] | None = None
+        self,
+        object_file: bytes,
+        externs: Mapping[str, Extern],
+        addresses: Mapping[str, int] | None = None,
+        others: Sequence[bytes] = (),
     ) -> None:
+        self.externs, self.files = externs, (*others, object_file)
         known = {name: _capsule_address(row.module, row.symbol) for name, row in externs.items()}
         known.update(addresses or {})
         with _LOCK:
             for name, address in known.items():
                 llvm.add_symbol(name, address)
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _new_machine())
-            self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
+            for file in (*others, object_file):
+                self._engine.add_object_file(llvm.ObjectFileRef.from_data(file))
             self._engine.finalize_object()
 
     def address(self, function: str) -> int:
