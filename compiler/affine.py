@@ -94,6 +94,31 @@ def bounds(size: Dim, axes: Mapping[str, Dim]) -> Range | None:
     return Range(low, high)
 
 
+def is_negative(size: Dim, axes: Mapping[str, Dim], *, strictly: bool = True) -> bool:
+    """Whether `size` is proven to be below 0 (not above, unless `strictly`) wherever all of `axes` have elements."""
+    return never_negative(_least(-1 * size - int(strictly), axes))
+
+
+def _least(size: Dim, axes: Mapping[str, Dim]) -> Dim:
+    """`size` with each name that an axis ``name + c`` keeps from being small counted from the least it can be."""
+    least: dict[str, int] = {}
+    for extent in axes.values():
+        match extent:
+            case Size(terms=((((str(name), 1),), 1), *rest)) if len(rest) <= 1 and (not rest or rest[0][0] == ()):
+                least[name] = max(least.get(name, 0), 1 - (rest[0][1] if rest else 0))
+            case _:
+                pass
+    return substitute(size, {name: named(name) + shift for name, shift in least.items()})
+
+
+def within(size: Dim, extent: Dim, axes: Mapping[str, Dim]) -> bool:
+    """Whether 0 <= size < extent for all values of `axes`, as far as that can be proven."""
+    found = bounds(size, axes)
+    return found is not None and (
+        is_negative(-1 * found.low, axes, strictly=False) and is_negative(found.high - extent, axes)
+    )
+
+
 def folded(expr: Expr, axes: Mapping[str, Dim]) -> Expr:
     """`expr` with its index arithmetic in normal form and without selections that are decided."""
     match expr:
@@ -126,11 +151,11 @@ def _call(op: str, args: tuple[Expr, ...], axes: Mapping[str, Dim]) -> Expr:
     if op in ("add", "sub", "mul", "neg"):
         return expression(_combined(op, known))
     if op in COMPARISONS:
-        truth = _compared(op, bounds(known[0] - known[1], axes))
+        truth = _compared(op, known[0] - known[1], axes)
         return Call(op, args) if truth is None else Const(truth, "bool")
     if op in ("min", "max") and len(known) == 2:
-        less = _compared("le", bounds(known[0] - known[1], axes))
-        more = _compared("ge", bounds(known[0] - known[1], axes))
+        less = _compared("le", known[0] - known[1], axes)
+        more = _compared("ge", known[0] - known[1], axes)
         if less or more:
             return expression(known[0] if bool(less) == (op == "min") else known[1])
     if op in ("floordiv", "mod"):
@@ -140,13 +165,14 @@ def _call(op: str, args: tuple[Expr, ...], axes: Mapping[str, Dim]) -> Expr:
     return Call(op, args)
 
 
-def _compared(op: str, found: Range | None) -> bool | None:
-    """Whether a difference within `found` is below (above, …) 0, None if that is not decided."""
+def _compared(op: str, difference: Dim, axes: Mapping[str, Dim]) -> bool | None:
+    """Whether a difference is below (above, …) 0, None if that is not known to be the same for all of `axes`."""
+    found = bounds(difference, axes)
     if found is None:
         return None
     low, high = found
-    above, below = never_negative(low), never_negative(-1 * high)
-    positive, negative = never_negative(low - 1), never_negative(-1 * high - 1)
+    below, negative = is_negative(high, axes, strictly=False), is_negative(high, axes)
+    above, positive = is_negative(-1 * low, axes, strictly=False), is_negative(-1 * low, axes)
     table = {
         "lt": (negative, above),
         "le": (below, positive),
@@ -172,7 +198,4 @@ def _quotient(x: Dim, divisor: Dim, axes: Mapping[str, Dim]) -> tuple[Dim, Dim] 
             rest = rest + term
     if isinstance(rest, int) and isinstance(divisor, int) and divisor > 0:
         quotient, rest = quotient + rest // divisor, rest % divisor
-    found = bounds(rest, axes)
-    if found is None or not never_negative(found.low) or not never_negative(divisor - 1 - found.high):
-        return None
-    return quotient, rest
+    return (quotient, rest) if within(rest, divisor, axes) else None

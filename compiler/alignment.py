@@ -37,6 +37,7 @@ def align(statements: Sequence[Assign], arrays: Mapping[str, ArrayType]) -> list
                     for d, (part, size) in enumerate(zip(load.index, arrays[load.array].shape, strict=True)):
                         if isinstance(part, AxisValue) and sizes.get(part.name) == size:
                             classes.tie((load.array, d), (k, part.name), size)
+    classes.join_equal_sizes()
     names = classes.names()
     return [
         rename(statement, {axis.name: names[k, axis.name] for axis in all_axes(statement)})
@@ -67,11 +68,29 @@ class _Classes:
             self.slots[slot] = own
             return
         a, b = self.find(self.slots[slot]), self.find(own)
+        if a != b and self.sizes[a] == self.sizes[b]:
+            self.join(a, b)
+
+    def join(self, a: Own, b: Own) -> bool:
+        """Makes two classes one, unless some statement has an axis in each; whether it did."""
         small, large = sorted((a, b), key=lambda root: len(self.members[root]))
-        if a == b or self.sizes[a] != self.sizes[b] or any(k in self.members[large] for k in self.members[small]):
-            return
+        if any(k in self.members[large] for k in self.members[small]):
+            return False
         self.parent[small] = large
         self.members[large].update(self.members.pop(small))
+        return True
+
+    def join_equal_sizes(self) -> None:
+        """Makes classes one that nothing ties, so that loops over unrelated arrays of one length can be shared."""
+        by_size: dict[Dim, list[Own]] = {}
+        for own in self.parent:
+            if self.find(own) == own:
+                by_size.setdefault(self.sizes[own], []).append(own)
+        for roots in by_size.values():
+            taken: list[Own] = []
+            for root in roots:
+                if not any(self.join(self.find(other), root) for other in taken):
+                    taken.append(root)
 
     def names(self) -> dict[Own, str]:
         """A name for every class: that of its first axis, with a number where two classes claim one."""

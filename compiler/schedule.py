@@ -276,15 +276,16 @@ class _Scheduler:
         self.nests.append(build_nest(name, group, context))
         return Run(name)
 
-    def copy(self, source: str, target: Place, scope: _Scope) -> list[Action]:
-        """Copies the array `source` to a place."""
+    def copies(self, pairs: Sequence[tuple[str, Place]], scope: _Scope) -> list[Action]:
+        """Copies arrays to places, those of equal loops together; no place is one of the arrays."""
         inner = scope.inner()
-        type_ = scope.types[source]
-        axes = tuple(Axis(f"i{k}", size) for k, size in enumerate(type_.shape))
-        inner.places[""] = target
-        return self.segment(
-            [Assign("", type_, axes, Load(source, tuple(AxisValue(axis.name) for axis in axes)))], inner, {""}
-        )
+        statements = []
+        for k, (source, target) in enumerate(pairs):
+            type_, name = scope.types[source], f"{source}.to.{k}"
+            axes = tuple(Axis(f"i{d}", size) for d, size in enumerate(type_.shape))
+            inner.places[name] = target
+            statements.append(Assign(name, type_, axes, Load(source, tuple(AxisValue(axis.name) for axis in axes))))
+        return self.segment(statements, inner, {statement.target for statement in statements}) if pairs else []
 
     def whole(self, name: str, scope: _Scope) -> tuple[list[Action], str]:
         """The array that holds `name` from its first element on, and what must be done to have it."""
@@ -292,7 +293,7 @@ class _Scheduler:
         if not prefix:
             return [], array
         buffer = self.allocate(name, scope.types[name])
-        return self.copy(name, (buffer, ()), scope), buffer
+        return self.copies([(name, (buffer, ()))], scope), buffer
 
     def extern(self, statement: Extern, scope: _Scope) -> list[Action]:
         actions: list[Action] = []
@@ -309,7 +310,7 @@ class _Scheduler:
             place = scope.places.get(name)
             scope.places[name] = targets[-1], ()
             if place is not None:
-                after += self.copy(name, place, scope)
+                after += self.copies([(name, place)], scope)
         number = len(self.routines)
         self.routines.append(Routine(number, statement.function, statement.params, tuple(inputs), tuple(targets)))
         return [*actions, self.routines[-1], *after]
@@ -321,12 +322,13 @@ class _Scheduler:
         step = f"step.{self.repeats}"
         inner = scope.inner()
         inner.types.update(loop.body.inputs)
-        actions: list[Action] = []
+        begins: list[tuple[str, Place]] = []
         for name, start, end in loop.carried:
             scope.types[end] = inner.types[name]
             place = self.allocate(end, scope.types[end]), ()
             scope.places[end] = inner.places[name] = place
-            actions += self.copy(start, place, scope)
+            begins.append((start, place))
+        actions = self.copies(begins, scope)
         for name, array in loop.sliced:
             buffer, prefix = scope.places.get(array, (array, ()))
             inner.places[name] = buffer, (*prefix, AxisValue(step))
@@ -360,25 +362,21 @@ class _Scheduler:
             before, array = self.whole(loop.condition, inner)
             first += [*before, StopUnless(array)]
         actions = first + self.statements(statements, inner, needed)
-        for name, place in copies:
-            actions += self.copy(name, place, inner)
-        return actions + self.advance(loop, inner)
+        return actions + self.copies(copies, inner) + self.advance(loop, inner)
 
     def advance(self, loop: Loop, inner: _Scope) -> list[Action]:
         """Puts the next values in the place of the carried ones; those that are carried too are set aside."""
         carried = {name for name, _, _ in loop.carried}
-        actions: list[Action] = []
-        for name, after in zip((name for name, _, _ in loop.carried), loop.next, strict=True):
-            if after in carried and after != name:
-                aside = f"{after}.aside"
-                inner.types[aside] = inner.types[after]
-                if aside not in inner.places:
-                    inner.places[aside] = self.allocate(aside, inner.types[aside]), ()
-                    actions += self.copy(after, inner.places[aside], inner)
-        for name, after in zip((name for name, _, _ in loop.carried), loop.next, strict=True):
-            if after != name:
-                actions += self.copy(f"{after}.aside" if after in carried else after, inner.places[name], inner)
-        return actions
+        pairs = [(name, after) for (name, _, _), after in zip(loop.carried, loop.next, strict=True) if after != name]
+        aside: dict[str, Place] = {}
+        for _, after in pairs:
+            if after in carried and after not in aside:
+                name = f"{after}.aside"
+                inner.types[name] = inner.types[after]
+                aside[after] = inner.places[name] = self.allocate(name, inner.types[name]), ()
+        actions = self.copies(list(aside.items()), inner)
+        ends = [(f"{after}.aside" if after in aside else after, inner.places[name]) for name, after in pairs]
+        return actions + self.copies(ends, inner)
 
 
 def _stored(groups: list[list[Assign]], needed: set[str]) -> frozenset[str]:

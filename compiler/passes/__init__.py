@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from ..index import Program
 from .dead import drop_dead
+from .joining import join_loops
 from .products import order_products
 from .views import forward_views
 
 PIPELINE: list[Callable[[Program], Program]] = [
     forward_views,
+    drop_dead,
+    join_loops,
     drop_dead,
     order_products,
 ]

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..affine import bounds, folded, polynomial
+from ..affine import folded, polynomial, within
 from ..dependences import types_defined
-from ..index import Assign, Axis, AxisValue, Call, Expr, Load, Loop, Program, Reduce, Statement
-from ..ranges import never_negative
+from ..index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Loop, Program, Reduce, Statement
 from ..types import ArrayType, Dim
 
 Sizes = Mapping[str, Dim]
@@ -53,7 +52,8 @@ class Views:
         body = replace(loop.body, statements=inner.statements(loop.body.statements))
         sliced = tuple((name, self.source(array)) for name, array in loop.sliced)
         carried = tuple((name, self.source(start), end) for name, start, end in loop.carried)
-        return replace(loop, body=body, sliced=sliced, carried=carried)
+        stacked = tuple((inner.source(name), array) for name, array in loop.stacked)
+        return replace(loop, body=body, sliced=sliced, carried=carried, stacked=stacked)
 
     def source(self, array: str) -> str:
         """The array that `array` shows as a whole, itself if none."""
@@ -115,8 +115,7 @@ class Views:
         if axis.size == 1:
             return part == folded(AxisValue(axis.name), {axis.name: 1})
         found = polynomial(part, sizes)
-        limits = None if found is None else bounds(found, sizes)
-        if limits is not None and never_negative(limits.low) and never_negative(axis.size - 1 - limits.high):
+        if found is not None and within(found, axis.size, sizes):
             return True
         if not isinstance(value, Load):
             return False
@@ -125,13 +124,15 @@ class Views:
         return len(own) == 1 and value.index[own[0]] == AxisValue(axis.name) and shape[own[0]] == axis.size
 
 
-def _moves(value: Expr | Reduce) -> bool:
-    """Whether a value is a load, or a selection of loads."""
+def _moves(value: Expr | Reduce, inside: bool = False) -> bool:
+    """Whether a value is a load, or a selection of loads and constants."""
     match value:
         case Load():
             return True
+        case Const():
+            return inside
         case Call("where", (_, yes, no)):
-            return _moves(yes) and _moves(no)
+            return _moves(yes, True) and _moves(no, True)
         case _:
             return False
 
