@@ -53,12 +53,13 @@ def is_move(x: Node) -> bool:
     return len(set(own)) == len(own) and len(unit) == len(extra) and all(n == 1 for n in gone)
 
 
-def push_down(roots: Sequence[Node], variables: Sequence[Node]) -> list[Node]:
-    """`roots` with slices and gathers of elementwise results moved onto the operands, repeatedly."""
+def push_down(roots: Sequence[Node], variables: Sequence[Node] | None = None) -> list[Node]:
+    """`roots` with slices and gathers of elementwise results moved onto the operands, repeatedly: of those that depend
+    on `variables`, by default of all."""
     current = list(roots)
     for _ in range(20):
         order = postorder(current)
-        active = active_nodes(order, variables)
+        active = set(order) if variables is None else active_nodes(order, variables)
         replacements = {
             x: moved for x in order
             if x.op.name in ("slice", "take") and x.inputs[0] in active and (moved := _pushed(x)) is not None
@@ -72,6 +73,10 @@ def push_down(roots: Sequence[Node], variables: Sequence[Node]) -> list[Node]:
 def _pushed(x: Node) -> Node | None:
     """A slice or gather of an elementwise operation as the operation of slices or gathers."""
     inner = x.inputs[0]
+    if x.op.name == "slice" and inner.op.name == "slice":
+        return _slice_of_slice(x, inner)
+    if x.op.name == "slice" and inner.op.name == "einsum":
+        return _slice_of_product(x, inner)
     if inner.op.partials is None and inner.op.name not in ("where", "mask"):
         return None
     operands = [_selected(x, i, inner.type) for i in inner.inputs]
@@ -79,6 +84,34 @@ def _pushed(x: Node) -> Node | None:
         return None
     result = node(inner.op, tuple(i for i in operands if i is not None), inner.params)
     return result if result.type == x.type else None
+
+
+def _slice_of_slice(x: Node, inner: Node) -> Node:
+    """One slice in the place of two."""
+    outer: tuple[Any, ...] = x.params[0]
+    own: tuple[Any, ...] = inner.params[0]
+    sizes = inner.inputs[0].type.shape
+    rank = max(len(outer), len(own))
+    first = [(0, n, 1) for n in sizes[len(sizes) - rank : len(sizes) - len(own)]] + list(own)
+    second = [(0, n, 1) for _, n, _ in first[: rank - len(outer)]] + list(outer)
+    cuts = tuple((a + s * b, n, s * t) for (a, _, s), (b, n, t) in zip(first, second, strict=True))
+    return node(x.op, (inner.inputs[0],), (cuts,))
+
+
+def _slice_of_product(x: Node, inner: Node) -> Node | None:
+    """A slice of a product of arrays that sums nothing, as the product of slices."""
+    labels, out, extra = inner.params
+    if any(k not in out for own in labels for k in own) or any(i.op.name == "delta" for i in inner.inputs):
+        return None
+    cuts: tuple[Any, ...] = x.params[0]
+    cut = dict(zip(out[len(out) - len(cuts) :], cuts, strict=True))
+    operands = []
+    for i, own in zip(inner.inputs, labels, strict=True):
+        parts = [cut.get(k, (0, n, 1)) for k, n in zip(own, i.type.shape, strict=True)]
+        whole = all(p == (0, n, 1) for p, n in zip(parts, i.type.shape, strict=True))
+        operands.append(i if whole else node(x.op, (i,), (tuple(parts),)))
+    sizes = tuple((k, cut[k][1] if k in cut else n) for k, n in extra)
+    return node(inner.op, tuple(operands), (labels, out, sizes))
 
 
 def _selected(x: Node, operand: Node, whole: ArrayType) -> Node | None:

@@ -1,36 +1,41 @@
 """Sparse matrices as expressions and as compiled functions with `scipy.sparse` results.
 
-The pattern is found once for given sizes (and given integer arrays that formulas index by) and kept; a call computes
-the values of its entries in the order in which the compressed matrix stores them.
+Where the values go is found once for given sizes (and given integer arrays that formulas index by) and kept; a call
+computes the values of the entries and puts them in the order in which the compressed matrix stores them.
 """
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from copy import copy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import interpreter
 from .arguments import Array, Signature, parameters_of
+from .assembly import Assembly, assembly, contributions
+from .bands import Band, Shape, band, formulas
 from .calculus import Variables, all_symbols, variables
-from .compiler.types import ArrayType, evaluate, named
-from .conditions import conditions
+from .compiler.types import DTYPES, evaluate
+from .conditions import conditions, counted
 from .expression import Expr, symbol_name
-from .graph import Node, lookup, node, postorder
-from .machine import Machine, Options
-from .ops.shaping import reshape
+from .formula import Formula
+from .function import Function
+from .graph import Node, postorder
+from .machine import Options
 from .rewrite.canonical import canonicalise
-from .sparsity import Entry, Structure, distinct, sparse_hessian, sparse_jacobian
+from .sparsity import Entry, Structure, sparse_hessian, sparse_jacobian
 from .specialise import size_names
 
 if TYPE_CHECKING:
     import scipy.sparse
 
-Slots = tuple[int, int, int]
-"""Equally spaced places: first, count, step."""
+MOST_PLANS = 8
+"""For so many sizes (and contents of index arrays) it is known where the values go."""
 
 
 class SparseMatrix:
@@ -74,148 +79,94 @@ def _pattern(e: Entry) -> str:
     return f"[{rows},{columns}] at ({sources[0]!r}, {sources[1]!r})" + (" and transposed" if e.mirrored else "")
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """Where a compressed matrix has entries, and in which slots of its data the values of each entry go."""
-
-    shape: tuple[int, int]
-    indices: Array
-    indptr: Array
-    slots: tuple[Array, ...]
-
-    def spacing(self) -> tuple[Slots | None, ...]:
-        """For each entry its slots as (first, count, step) where they are equally spaced."""
-        return tuple(map(_spaced, self.slots))
-
-
-def _spaced(slots: Array) -> Slots | None:
-    if slots.size < 2:
-        return (int(slots[0]), 1, 1) if slots.size else None
-    step = int(slots[1] - slots[0])
-    return (int(slots[0]), slots.size, step) if step > 0 and bool((np.diff(slots) == step).all()) else None
-
-
 class SparseFunction:
-    """A compiled sparse matrix: called like the functions that `compile` makes, gives a `scipy.sparse.csc_array`."""
+    """A compiled sparse matrix: called like the functions that `compile` makes, gives a `scipy.sparse.csc_array`.
+
+    Results of one pattern share its index arrays."""
 
     def __init__(self, matrix: SparseMatrix, options: Options | None) -> None:
         self.matrix, self.options = matrix, options
         structure = matrix.structure
         order = tuple(dict.fromkeys((*structure.variables, *matrix.symbols)))
         roots = [*structure.values, structure.root]
-        self.signature = Signature(parameters_of(order), conditions(roots), tuple(size_names([*roots, *order])))
+        names = tuple(size_names([*roots, *order]))
+        self.signature = Signature(parameters_of(order), conditions(roots), names, counted(roots))
         used = {x for e in structure.entries for s in (e.row, e.column) if s is not None for x in postorder([s.source])}
         self._readers = tuple(k for k, x in enumerate(order) if x in used and x not in structure.variables)
         self._lock = threading.RLock()
-        self._patterns: dict[tuple[Any, ...], Pattern] = {}
-        self._machines: dict[tuple[Any, ...], Machine] = {}
+        self._plans: dict[tuple[Any, ...], Band | Assembly] = {}
+        self._known: dict[tuple[tuple[int, ...], ...], Band | Assembly] = {}
+        self._bands: dict[Shape, Function] = {}
 
     def __call__(self, *args: Any, **keywords: Any) -> scipy.sparse.csc_array:
-        import scipy.sparse
-
-        arrays = self.signature.arrays(self.signature.values(args, keywords))
-        numbers = self.signature.sizes(arrays)
-        pattern = self.pattern(arrays, numbers)
-        data = self._data(arrays, numbers, pattern)
-        result = scipy.sparse.csc_array((data, pattern.indices, pattern.indptr), shape=pattern.shape, copy=False)
-        result.has_canonical_format = True
+        plan = self._known.get(tuple([a.shape if type(a) is np.ndarray else () for a in args]))
+        if plan is None or keywords:
+            args = tuple(self.signature.arrays(self.signature.values(args, keywords)))
+            plan = self.plan(args)
+            if not self._readers and not self.signature.counted:
+                self._known[tuple(a.shape for a in args)] = plan
+        data = self._band_data(plan, args) if isinstance(plan, Band) else self._assembled_data(plan, args)
+        result = copy(plan.pattern.empty)
+        result.data = data
         return result
 
-    def pattern(self, arrays: Sequence[Array], numbers: Mapping[str, int]) -> Pattern:
-        """The pattern for arguments of these sizes (and contents, where the formula indexes by them)."""
+    def plan(self, arrays: Sequence[Array]) -> Band | Assembly:
+        """Where the values go, for arguments of these sizes (and contents, where the formula indexes by them)."""
+        numbers = self.signature.sizes(arrays)
         key = (tuple(sorted(numbers.items())), tuple(arrays[k].tobytes() for k in self._readers))
         with self._lock:
-            if key not in self._patterns:
-                if len(self._patterns) > 8:
-                    self._patterns.clear()
-                self._patterns[key] = self._find(arrays, dict(numbers))
-            return self._patterns[key]
+            if key not in self._plans:
+                if len(self._plans) >= MOST_PLANS:
+                    self._plans.clear()
+                    self._known.clear()
+                self._plans[key] = self._find(arrays, dict(numbers))
+            return self._plans[key]
 
-    def _find(self, arrays: Sequence[Array], numbers: dict[str, int]) -> Pattern:
+    def _find(self, arrays: Sequence[Array], numbers: dict[str, int]) -> Band | Assembly:
         structure = self.matrix.structure
-        values = dict(zip(self.signature.symbols, arrays, strict=True))
-        offsets, total = {}, 0
-        for v in structure.variables:
-            offsets[v] = total
-            total += values[v].size
-        rows_total = total if structure.square else _count(structure.root.type, numbers)
-        keys: list[Array] = []
-        for e in structure.entries:
-            column = e.column.positions(values, numbers, values[e.column.variable].shape) + offsets[e.column.variable]
-            if e.row is None:
-                row = np.arange(rows_total).reshape([evaluate(n, numbers) for n in structure.root.type.shape])
-            else:
-                row = e.row.positions(values, numbers, values[e.row.variable].shape) + offsets[e.row.variable]
-            r, c = _grid(e.piece.labels, row, column)
-            keys.append((c * rows_total + r).ravel())
-            if e.mirrored:
-                keys.append((r * rows_total + c).ravel())
-        every = np.concatenate(keys) if keys else np.empty(0, np.int64)
-        places, inverse = np.unique(every, return_inverse=True)
-        slots = np.split(inverse, np.cumsum([k.size for k in keys])[:-1]) if keys else []
-        columns, rows = np.divmod(places, max(rows_total, 1))
-        indptr = np.searchsorted(columns, np.arange(total + 1)).astype(np.int32)
-        return Pattern((rows_total, total), rows.astype(np.int32), indptr, tuple(slots))
+        shape, parts = contributions(structure, dict(zip(self.signature.symbols, arrays, strict=True)), numbers)
+        found = band(shape, parts) if self.options is not None else None
+        if found is not None:
+            return found
+        return assembly(shape, parts, [tuple(evaluate(n, numbers) for n in v.type.shape) for v in structure.values])
 
-    def _data(self, arrays: Sequence[Array], numbers: dict[str, int], pattern: Pattern) -> Array:
-        spacing = pattern.spacing()
-        machine = self._machine(spacing)
-        if self.options is None:
-            values = dict(zip(machine.symbols, [*arrays, *self._places(pattern, spacing)], strict=True))
-            return np.array(interpreter.run(machine.canonical, values, {**numbers, "entries": pattern.indices.size})[0])
-        (data,) = machine.run([*arrays, *self._places(pattern, spacing)], {**numbers, "entries": pattern.indices.size})
+    def _band_data(self, plan: Band, args: Sequence[Any]) -> Array:
+        if plan.shape not in self._bands:
+            with self._lock:
+                self._bands[plan.shape] = self._function(formulas(self.matrix.structure, plan.shape))
+        data = np.empty(plan.pattern.indices.size, self._dtype)
+        ends = np.empty(plan.inverse.size, self._dtype)
+        targets = (data[plan.table].reshape(-1, plan.shape.width), ends)
+        self._bands[plan.shape](*args, out=targets if ends.size else targets[:1])
+        plan.close(data, ends)
         return data
 
-    def _places(self, pattern: Pattern, spacing: Sequence[Slots | None]) -> list[Array]:
-        return [
-            np.ascontiguousarray(s, np.int64) for s, even in zip(pattern.slots, spacing, strict=True) if even is None
-        ]
+    def _assembled_data(self, plan: Assembly, args: Sequence[Any]) -> Array:
+        flat = np.empty(plan.ends[-1], self._dtype)
+        parts = zip(plan.ends[1:], plan.shapes, strict=True)
+        targets = tuple([flat[end - math.prod(shape) : end].reshape(shape) for end, shape in parts])
+        if self.options is not None and targets:
+            self._entries(*args, out=targets)
+        elif targets:
+            arrays = dict(zip(self.signature.symbols, self.signature.arrays(args), strict=True))
+            numbers = self.signature.sizes(list(arrays.values()))
+            for target, found in zip(targets, interpreter.run(self._stable, arrays, numbers), strict=True):
+                target[...] = found
+        return plan.data(flat)
 
-    def _machine(self, spacing: tuple[Slots | None, ...]) -> Machine:
-        """Computes the data of the compressed matrix, the slots given as slices where they are equally spaced."""
-        key = tuple(None if s is None else (s[0], s[2]) for s in spacing)
-        with self._lock:
-            if key not in self._machines:
-                root, places = self._formula(key)
-                self._machines[key] = Machine([root], [*self.signature.symbols, *places], self.options or Options())
-            return self._machines[key]
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        found: np.dtype[Any] = DTYPES[self.matrix.structure.root.type.dtype]
+        return found
 
-    def _formula(self, key: Sequence[tuple[int, int] | None]) -> tuple[Node, list[Node]]:
-        structure = self.matrix.structure
-        entries = named("entries")
-        values = [
-            v for e in structure.entries for v in [reshape(Expr(e.piece.values), (-1,))] * (2 if e.mirrored else 1)
-        ]
-        terms, places = [], []
-        for k, (v, even) in enumerate(zip(values, key, strict=True)):
-            n = v.type.shape[0]
-            if even is not None:
-                terms.append(node(lookup("unslice"), (v.node,), (((even[0], n, even[1]),), (entries,))))
-            else:
-                place = node(lookup("symbol"), (), (f"place{k}_", ArrayType("i64", (n,))))
-                places.append(place)
-                terms.append(node(lookup("scatter"), (v.node, place), (-1, 1, entries)))
-        if not terms:
-            from .differentiation import zeros
+    @cached_property
+    def _entries(self) -> Function:
+        """The values of all entries."""
+        return self._function(self.matrix.structure.values)
 
-            return zeros((entries,), structure.root.type.dtype).node, []
-        (total,) = canonicalise([terms[0] if len(terms) == 1 else node(lookup("add"), tuple(terms))])
-        return total, places
+    @cached_property
+    def _stable(self) -> list[Node]:
+        return canonicalise(self.matrix.structure.values)
 
-
-def _count(type_: ArrayType, numbers: Mapping[str, int]) -> int:
-    return int(np.prod([evaluate(n, numbers) for n in type_.shape], dtype=np.int64))
-
-
-def _grid(labels: Sequence[int], row: Array, column: Array) -> tuple[Array, Array]:
-    """Row and column numbers of every value of a piece, on the grid of its distinct labels."""
-    lengths = dict(zip(labels, (*row.shape, *column.shape), strict=True))
-    every = distinct(labels)
-    axes = {
-        k: np.arange(lengths[k]).reshape([-1 if q == p else 1 for q in range(len(every))]) for p, k in enumerate(every)
-    }
-    shape = [lengths[k] for k in every]
-    rank = row.ndim
-    r = row[tuple(axes[k] for k in labels[:rank])] if rank else row
-    c = column[tuple(axes[k] for k in labels[rank:])] if column.ndim else column
-    return np.broadcast_to(r, shape), np.broadcast_to(c, shape)
+    def _function(self, nodes: Sequence[Node]) -> Function:
+        return Function(Formula(tuple(nodes), self.signature.parameters), self.options or Options())

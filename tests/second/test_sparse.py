@@ -90,3 +90,57 @@ def test_hessian_diagonal(text: str, shapes: dict[str, str], wrt: str) -> None:
     size = np.size(values[wrt])
     dense = np.reshape(f.hessian(wrt)(**values), (size, size))
     np.testing.assert_allclose(np.reshape(f.hessian_diagonal(wrt)(**values), size), dense.diagonal(), rtol=1e-12)
+
+
+BANDS = [
+    ("sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)", {"x": "n"}),
+    ("sum((x[2:] - 2*x[1:-1] + x[:-2])**4) + sum(exp(x))", {"x": "n"}),
+    ("sum(c[1:]*cos(x[:-1])*sin(x[1:])) + sum(x[3:]**2*x[:-3])", {"x": "n", "c": "n"}),
+    ("sum((3 - 2*x[1:-1])*x[1:-1] - x[:-2] - 2*x[2:] + 1)**2 + sum(x**4)", {"x": "n"}),
+]
+
+
+@pytest.mark.parametrize(("text", "shapes"), BANDS)
+@pytest.mark.parametrize("n", [4, 5, 6, 7, 8, 12, 41])
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_bands_of_all_sizes(text: str, shapes: dict[str, str], n: int, dtype: str) -> None:
+    f = sg.parse(text, **{name: f"{dtype}[{shape}]" for name, shape in shapes.items()})
+    values = {name: RNG.uniform(0.5, 1.5, n).astype(np.float32 if dtype == "f32" else float) for name in shapes}
+    dense, tolerance = f.hessian("x")(**values), 1e-12 if dtype == "f64" else 1e-4
+    sparse = f.hessian("x", sparse=True)
+    compiled = sg.compile(sparse)
+    for found in (sparse(**values), compiled(**values), compiled(*values.values())):
+        assert found.dtype == dense.dtype and found.has_sorted_indices
+        np.testing.assert_allclose(found.toarray(), dense, rtol=tolerance, atol=tolerance)
+
+
+def test_a_band_that_is_no_hessian() -> None:
+    r = sg.parse("(3 - 2*x[1:-1])*x[1:-1] - x[:-2] - 2*x[2:] + 1", x="n")
+    jacobian = sg.compile(r.jacobian("x", sparse=True))
+    for n in (4, 30, 31, 30):
+        x = RNG.normal(size=n)
+        found = jacobian(x)
+        assert found.shape == (n - 2, n) and found.nnz == 3 * (n - 2)
+        np.testing.assert_allclose(found.toarray(), r.jacobian("x")(x), rtol=1e-14)
+
+
+def test_results_do_not_share_their_values() -> None:
+    h = sg.compile(sg.parse("sum(x[1:]**2*x[:-1])", x="n").hessian("x", sparse=True))
+    first, second = h(np.ones(9)), h(np.zeros(9))
+    assert first.nnz == second.nnz and first.data.any() and not second.data.any()
+
+
+def test_no_value_outside_its_selection_spoils_a_band() -> None:
+    h = sg.compile(sg.parse("sum(log(x[1:])*x[:-1])", x="n").hessian("x", sparse=True))
+    x = np.array([0.0, 1, 2, 3, 4, 5, 6, 7])
+    dense = np.diag(1 / x[1:], 1) + np.diag(1 / x[1:], -1) - np.diag([0, *(x[:-1] / x[1:] ** 2)])
+    np.testing.assert_allclose(h(x).toarray(), dense, rtol=1e-15)
+
+
+def test_a_band_inside_a_matrix_of_several_variables() -> None:
+    f = sg.parse("sum(X[0,1:]**2*X[0,:-1]) + sum(X[0,:]*z)", X="m,n", z="n")
+    h = f.hessian(("X", "z"), sparse=True)
+    X, z = RNG.normal(size=(3, 8)), RNG.normal(size=8)
+    blocks = [[np.reshape(f.hessian(a, b)(X, z), (p.size, q.size)) for b, q in (("X", X), ("z", z))]
+              for a, p in (("X", X), ("z", z))]  # fmt: skip
+    np.testing.assert_allclose(sg.compile(h)(X, z).toarray(), np.block(blocks), rtol=1e-13)
