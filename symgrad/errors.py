@@ -75,3 +75,7 @@ class DomainError(SymgradError, ValueError):
 
 class NotFinite(SymgradError, ArithmeticError):
     """A computation that cannot go on: a number that it needs became infinite or NaN."""
+
+
+class OutOfMemory(SymgradError, MemoryError):
+    """Arrays of a call that do not fit into memory, or that 64 bits cannot index."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import OutOfMemory
 from .expression import symbol_name
 from .graph import Node, postorder
 
@@ -28,7 +29,10 @@ def run(roots: Sequence[Node], values: Mapping[Node, Any], sizes: Mapping[str, i
                 raise KeyError(symbol_name(x))
             known[x] = values[x]
         else:
-            known[x] = x.op.evaluate([known[i] for i in x.inputs], x.params, sizes)
+            try:
+                known[x] = x.op.evaluate([known[i] for i in x.inputs], x.params, sizes)
+            except MemoryError as error:
+                raise OutOfMemory(f"{x.op.name}: {x.type} does not fit into memory: {error}") from None
         for i in x.inputs:
             if last[i] == k and i not in kept:
                 known.pop(i, None)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from .arguments import plain_name
-from .errors import DomainError
+from .errors import DomainError, OutOfMemory
 from .graph import Node
 from .lowering import Lowered, expand, lower
 from .planning import TYPICAL_SIZE, depends_on_sizes, plan
@@ -237,6 +237,8 @@ class Bound:
             results = self.version.kernel(*arrays, *lowered.constants, out=direct, sizes=self.hidden)
         except IndexError:
             raise DomainError("indexing: an index is out of range for its axis") from None
+        except MemoryError as error:
+            raise OutOfMemory(f"the arrays of this call do not fit into memory: {error}") from None
         found = [results[k] for k in lowered.positions]
         if out is None:
             return _distinct(found) if len(found) > 1 else found
