@@ -175,18 +175,24 @@ class _Builder:
         """
         if statement.at is not None:
             return statement.accumulate or ""
-        if isinstance(statement.value, Reduce) and self.reduced[statement.target] and self.depth(statement) is None:
+        if isinstance(statement.value, Reduce) and self.collects(statement):
             return statement.value.op
         return None
 
     def depth(self, statement: Assign) -> int | None:
-        """The level outside of which the statement's accumulator stands, None if its reduced loops are not the inner
-        ones.
+        """The level outside of which the statement's accumulator stands: the innermost loops are reduced from there
+        on; None if the innermost one is not.
         """
         reduced = self.reduced[statement.target]
-        flags = [level.axis in reduced for level in self.order]
-        first = flags.index(True)
-        return first if all(flags[first:]) else None
+        first = len(self.order)
+        while first and self.order[first - 1].axis in reduced:
+            first -= 1
+        return first if first < len(self.order) else None
+
+    def collects(self, statement: Assign) -> bool:
+        """Whether loops outside of the accumulator, if there is one, are reduced too: parts are added in memory."""
+        reduced = self.reduced[statement.target]
+        return any(level.axis in reduced for level in self.order[: self.depth(statement)])
 
     def level(self, depth: int) -> list[Step]:
         if depth == len(self.order):
@@ -214,7 +220,7 @@ class _Builder:
         axes = self.unrolled(statement.axes)
         total = f"{statement.target}.total"
         value = Load(total, tuple(AxisValue(axis.name) for axis in axes))
-        return [Finish(total, f"{statement.target}.sum"), self.store(statement, value, False)]
+        return [Finish(total, f"{statement.target}.sum"), self.store(statement, value, self.collects(statement))]
 
     def unrolled(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         return tuple(axis for axis in axes if axis.name in self.context.unrolled)

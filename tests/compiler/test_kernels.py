@@ -131,6 +131,23 @@ def test_packed_products(
     np.testing.assert_allclose(kernel(*arguments)[0], exact.T if turned else exact, rtol=bound, atol=bound)
 
 
+@pytest.mark.parametrize("sizes", [(3, 2, 4), (5, 9, 6), (1, 1, 1), (40, 33, 7)])
+def test_sums_over_loops_on_both_sides_of_another(sizes: tuple[int, int, int]) -> None:
+    """One of the two results is summed over the outermost and the innermost loop of their nest."""
+    kernel = kernel_of("""
+program(A: f64[m, n], V: f64[m, k, n], B: f64[k, 2])
+  a: f64[i < m, j < n] = add[l < k, c < 2] mul(V[i, l, j], B[l, c])
+  b: f64[l < k, c < 2] = add[i < m, j < n] mul(A[i, j], V[i, l, j])
+  return a, b
+""")
+    m, n, k = sizes
+    rng = np.random.default_rng(4)
+    A, V, B = rng.standard_normal((m, n)), rng.standard_normal((m, k, n)), rng.standard_normal((k, 2))
+    a, b = kernel(A, V, B)
+    np.testing.assert_allclose(a, np.einsum("ilj,lc->ij", V, B), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(b, np.repeat(np.einsum("ij,ilj->l", A, V)[:, None], 2, 1), rtol=1e-12, atol=1e-12)
+
+
 def test_sums_are_pairwise() -> None:
     """A million times 0.1: summed one after the other in single precision the error would be about 1 per cent."""
     kernel = kernel_of("program(x: f32[n])\n  s: f32 = add[i < n] x[i]\n  return s\n")
