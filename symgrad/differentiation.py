@@ -24,6 +24,7 @@ from .graph import Node, Op, lookup, node, postorder
 from .ops.contraction import broadcast_to, delta, einsum_labels
 from .ops.elementwise import total
 from .origins import listening
+from .scalar_pullbacks import pullback
 
 
 def active_nodes(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
@@ -74,10 +75,13 @@ def _cotangents(
     return table
 
 
-def _bprop(y: Node, g: Expr) -> Sequence[Expr | None]:
+def _bprop(y: Node, g: Expr) -> Sequence[Expr | NotDifferentiable | None]:
     if y.op.vjp is None:
         raise NotDifferentiable(f"{y.op.name}: has no derivative ({y.op.doc.rstrip('.')})")
-    contributions: Sequence[Expr | None] = y.op.vjp(g, Expr(y), *map(Expr, y.inputs))
+    alike = pullback(y, g.node)
+    if alike is not None:
+        return alike
+    contributions: Sequence[Expr | NotDifferentiable | None] = y.op.vjp(g, Expr(y), *map(Expr, y.inputs))
     return contributions
 
 

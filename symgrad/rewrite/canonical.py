@@ -15,13 +15,16 @@ per operation; what has no row is kept as it is.  `stable` rules are applied to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ..compiler.types import ArrayType, Size, floordiv, is_float
+import numpy as np
+
+from ..compiler.types import DTYPES, ArrayType, Size, floordiv, is_float
 from ..expression import broadcast_shapes, constant_value, dim_of_node, size
 from ..graph import Node, consumer_counts, lookup, node, postorder
+from ..interpreter import run
 from .chains import FAMILIES, operands, upper_links
 from .order import key, ordered
 from .products import einsum_of_product, multiply_into_einsum, reduce_einsum
@@ -29,7 +32,7 @@ from .sizes import add_sizes, multiply_sizes, primitive, size_node, size_of
 from .terms import ONE, as_ratio, constant_node, number_of, split
 
 SMALL = 8
-LARGE = 2000
+LARGE, HUGE = 2000, 10_000
 Step = Callable[[Node, tuple[Node, ...], Sequence[bool]], Node]
 STEPS: dict[str, Step] = {}
 
@@ -50,26 +53,42 @@ def canonicalise(roots: Sequence[Node], *, stable: bool = True) -> list[Node]:
     """The canonical forms of `roots`; with `stable`, accuracy-preserving rewrites are applied too.  Idempotent.
 
     In graphs of more than LARGE nodes the rewrites that compare distant parts of a formula are left out: time stays
-    near linear there, and what such graphs hold was not typed by a person."""
-    from .settling import SETTLED
+    near linear there, and what such graphs hold was not typed by a person.  Graphs of more than HUGE nodes stay as they
+    are but for the stable forms of functions and for long chains."""
+    from .settling import SETTLED, remembering
     from .stable import stabilise
 
     order = postorder(roots)
-    quick = len(order) > LARGE
+    if len(order) > HUGE:
+        from .large import settled_functions
+
+        return settled_functions(order, roots) if stable else list(roots)
+    if len(order) > LARGE and stable:
+        with remembering() as remember:
+            return _canonical(order, roots, lambda x: remember(stabilise(x, rebuild, True)), SETTLED)
+    if stable:
+        return _canonical(order, roots, lambda x: stabilise(x, rebuild), SETTLED)
+    return _canonical(order, roots, lambda x: x, ())
+
+
+def _canonical(
+    order: Sequence[Node], roots: Sequence[Node], finish: Callable[[Node], Node], known: Container[Node]
+) -> list[Node]:
+    """The canonical forms of `roots`, each node made stable by `finish`; those that are `known` stay."""
     counts = consumer_counts(order)
     links = upper_links(order, counts, roots)
     new: dict[Node, Node] = {}
     for x in order:
         if x in links:
             continue
-        if stable and x in SETTLED:
+        if x in known:
             new[x] = x
             continue
         if any(i in links for i in x.inputs):
-            result = _chain(x, [(new[i], counts[i] == 1, sign) for i, sign in operands(x, links)])
+            result = chain(x, [(new[i], counts[i] == 1, sign) for i, sign in operands(x, links)])
         else:
             result = canonical_node(x, tuple(new[i] for i in x.inputs), [counts[i] == 1 for i in x.inputs])
-        new[x] = stabilise(result, rebuild, quick) if stable else result
+        new[x] = finish(result)
     return [new[root] for root in roots]
 
 
@@ -81,6 +100,8 @@ def canonical_node(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> N
             return _shaped(canonical_node(node(x.op, slim, x.params), slim, free), x.type)
         if slim != inputs and broadcast_shapes(x.op.name, [i.type for i in slim]) == x.type.shape:
             inputs = slim
+    if x.op.partials is not None and inputs[0].op.name == "constant" and _of_numbers(x, inputs):
+        return _evaluated(node(x.op, inputs, x.params))
     row = STEPS.get(x.op.name)
     if row is not None:
         return row(x, inputs, free)
@@ -93,7 +114,22 @@ def canonical_node(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> N
     return node(x.op, inputs, x.params)
 
 
-def _chain(x: Node, inputs: Sequence[tuple[Node, bool, int]]) -> Node:
+def _of_numbers(x: Node, inputs: tuple[Node, ...]) -> bool:
+    """Whether `x` is a function of numbers; sums, products and whole powers of numbers are exact and not counted."""
+    if x.type.shape or x.op.name in ("add", "sub", "neg", "mul", "div", "stop_gradient"):
+        return False
+    if any(i.op.name != "constant" for i in inputs):
+        return False
+    return x.op.name != "pow" or (k := number_of(inputs[1])) is None or k.denominator != 1
+
+
+def _evaluated(x: Node) -> Node:
+    """The number that an operation on numbers gives."""
+    (value,) = run([x], {}, {})
+    return node(lookup("constant"), (), (x.type.dtype, (), np.asarray(value, DTYPES[x.type.dtype]).tobytes()))
+
+
+def chain(x: Node, inputs: Sequence[tuple[Node, bool, int]]) -> Node:
     """The canonical form of a chain that ends in `x`: canonical operands, whether they may be taken apart, and how they
     enter."""
     return build_sum(_sum_terms(inputs), x.type) if FAMILIES[x.op.name][0] == "sum" else _product(x, inputs)

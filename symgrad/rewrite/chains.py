@@ -35,6 +35,17 @@ def upper_links(order: Sequence[Node], counts: Mapping[Node, int], roots: Iterab
     return links
 
 
+def whole_chains(order: Sequence[Node], counts: Mapping[Node, int], roots: Iterable[Node]) -> set[Node]:
+    """The links of all chains that have upper links, down to their first ones."""
+    links = upper_links(order, counts, roots)
+    kept = set(roots)
+    for x in reversed(order) if links else ():
+        family = _family(x)
+        if x in links or not links.isdisjoint(x.inputs):
+            links.update(i for i in x.inputs if counts[i] == 1 and i not in kept and _family(i) == family)
+    return links
+
+
 def _family(x: Node) -> str | None:
     found = FAMILIES.get(x.op.name)
     return None if found is None or x.type.dtype == "bool" else found[0]
@@ -54,4 +65,4 @@ def operands(x: Node, links: set[Node]) -> list[tuple[Node, int]]:
     return found
 
 
-__all__ = ["FAMILIES", "LINK", "operands", "upper_links"]
+__all__ = ["FAMILIES", "LINK", "operands", "upper_links", "whole_chains"]

@@ -7,12 +7,33 @@ that the rule made are visited.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ..expression import Expr
 from ..graph import Node
 
 SETTLED: weakref.WeakSet[Node] = weakref.WeakSet()
+
+
+@contextmanager
+def remembering() -> Iterator[Callable[[Node], Node]]:
+    """Within, the nodes that the given function gets (and gives back) are taken for settled.
+
+    What is left out for the size of a graph must not be left out of what is canonicalised after it."""
+    added: list[Node] = []
+
+    def remember(x: Node) -> Node:
+        if x not in SETTLED:
+            SETTLED.add(x)
+            added.append(x)
+        return x
+
+    try:
+        yield remember
+    finally:
+        for x in added:
+            SETTLED.discard(x)
 
 
 def canonical(x: Expr) -> Node:

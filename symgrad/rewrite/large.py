@@ -1,0 +1,46 @@
+"""Very large graphs: they stay as they were written but for the stable forms of functions and for long chains.
+
+What has tens of thousands of operations was written by a program, which shares what it computes; collecting like terms
+there takes long, and multiplies shared products out into what uses them.  The compiler's tapes do the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..graph import Node, consumer_counts, node
+from .canonical import STEPS, chain, rebuild
+from .chains import operands, whole_chains
+from .pattern import reachable
+from .settling import remembering, settle
+from .stable import STABLE
+
+
+def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node]:
+    """`roots` with the stable forms of functions; of arithmetic only long chains are gathered."""
+    counts = consumer_counts(order)
+    links = whole_chains(order, counts, roots)
+    new: dict[Node, Node] = {}
+    with remembering() as remember:
+        for x in order:
+            if x in links:
+                continue
+            if not links.isdisjoint(x.inputs):
+                new[x] = remember(chain(x, [(new[i], False, sign) for i, sign in operands(x, links)]))
+                continue
+            inputs = tuple([new[i] for i in x.inputs])
+            y = x if inputs == x.inputs else node(x.op, inputs, x.params)
+            new[x] = remember(y if x.op.name in STEPS or not inputs else _settled_function(y))
+    return [new[root] for root in roots]
+
+
+def _settled_function(x: Node) -> Node:
+    """`x`, a function of what need not be canonical, in its stable form; `x` itself where no rule fires."""
+    reach = reachable(x)
+    reach |= {"add", "mul"} if "sub" in reach else {"mul"} if "neg" in reach else set()
+    if not any(e.rule is not None or e.near for e in STABLE.tried(x.op.name, frozenset(reach), True)):
+        return x
+    inputs = [rebuild(node(i.op, tuple(map(rebuild, i.inputs)), i.params)) if i.inputs else i for i in x.inputs]
+    local = rebuild(node(x.op, tuple(inputs), x.params))
+    result = STABLE.normalise(local, rebuild, quick=True)
+    return x if result is local else settle(result)
