@@ -16,7 +16,7 @@ import numpy as np
 
 from . import interpreter
 from .compiler.types import DTYPES, ArrayType, Dim, Size, evaluate, is_float, names, substitute
-from .errors import ArgumentError, ShapeError
+from .errors import ArgumentError, OutOfMemory, ShapeError
 from .expression import Expr, symbol_name
 from .graph import Node
 from .trees import Tree, is_tree, leaves, matching
@@ -264,8 +264,11 @@ def as_array(value: Any, type_: ArrayType, label: str) -> Array:
     array = _numbers(value, type_, label)
     if array.size and not (np.can_cast(array.dtype, dtype, "same_kind") and _fits(array, type_.dtype)):
         raise ArgumentError(f"{label}: expected {type_}, got {describe(array)}{_advice(array.dtype, type_.dtype)}")
-    with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, dtype).reshape(array.shape)
+    try:
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(array, dtype).reshape(array.shape)
+    except MemoryError as error:
+        raise OutOfMemory(f"{label}: a copy in contiguous memory is needed: {error}") from None
     return array if array.flags.aligned else array.copy()
 
 

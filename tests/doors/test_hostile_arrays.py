@@ -118,12 +118,9 @@ def test_sizes_that_overflow_when_they_are_declared() -> None:
 # ---- indices
 
 @pytest.mark.parametrize("k", [[0, 5], [-6, 0], [2**62, 0], [-(2**63), 0], [2**63 - 1, 0], [5, 5]])
-@pytest.mark.parametrize("text", ["x[k]", "sum(x[k]**2)", "x.at[k].add(1.0)", "take(x, k)"])
+@pytest.mark.parametrize("text", ["x[k]", "sum(x[k]**2)", "take(x, k)"])
 def test_indices_are_checked(text: str, k: list[int]) -> None:
-    try:
-        e = sg.parse(text, x="n", k="i64[m]")
-    except SymgradError:
-        pytest.skip("not a spelling of formulas")
+    e = sg.parse(text, x="n", k="i64[m]")
     x = np.arange(5.0)
     f = sg.compile(e)
     for call in (e, f) if e.ndim else (e, f, sg.compile(e, wrt="x").grad):
@@ -176,7 +173,7 @@ def test_out_that_does_not_fit_is_refused(out: Any) -> None:
 
 def test_many_threads_build_compile_and_call() -> None:
     """Formulas made, derived, compiled and called from many threads at once: the same bits as alone."""
-    texts = [f"sum(log(1 + exp(-x*{k})) + sin(x)**{k % 4 + 1})" for k in range(12)]
+    texts = [f"sum(log(1 + exp(-x*{k})) + sin(x)**{k % 4 + 1})" for k in range(5)]
     x = np.linspace(-3, 3, 5001)
 
     def alone(text: str) -> tuple[float, bytes]:
@@ -184,7 +181,7 @@ def test_many_threads_build_compile_and_call() -> None:
         return f(x), f.grad(x).tobytes()
 
     expected = [alone(t) for t in texts]
-    start = threading.Barrier(8)
+    start = threading.Barrier(4)
 
     def work(seed: int) -> None:
         start.wait()
@@ -192,8 +189,8 @@ def test_many_threads_build_compile_and_call() -> None:
         for k in order:
             assert alone(texts[k]) == expected[k]
 
-    with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(work, s) for s in range(8)]:
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, s) for s in range(4)]:
             done.result()
 
 
