@@ -36,6 +36,8 @@ STRATEGIES: tuple[frozenset[str], ...] = (
     frozenset({"one fraction of a sum", "common factor"}), frozenset({"one fraction of a sum", "roots joined"}),
 )  # fmt: skip
 """The steps that each way of simplifying leaves out."""
+LARGE = frozenset({"one fraction", "signs", "roots joined", "one fraction of a sum", "common factor", "term by term"})
+"""What is left out of large graphs: choices of a character or two, and steps that write out what is shared."""
 Step = tuple[str, Node, Node]
 Cost = Callable[[Node], int]
 
@@ -61,7 +63,7 @@ def simplify(
     start = Simplified(canonicalise(roots))
     best = start
     while True:
-        ways = STRATEGIES if len(postorder(best.nodes)) <= READABLE else STRATEGIES[:1]
+        ways = STRATEGIES if len(postorder(best.nodes)) <= READABLE else (LARGE,)
         found = [_search(best.nodes, weigh, facts, omitted) for omitted in ways]
         lengths = [(compare(s.nodes), sum(map(weigh, s.nodes))) for s in (*found, best)]
         shortest = found[lengths.index(min(lengths[:-1]))]
@@ -81,6 +83,8 @@ class _Search:
     omitted: frozenset[str]
     fractions: tuple[Fractions, Fractions]
     result: Simplified
+    finished: set[Node] = field(default_factory=set)
+    """Nodes of which no shorter form was found."""
 
 
 def _search(roots: Sequence[Node], weigh: Cost, facts: Assumptions, omitted: frozenset[str]) -> Simplified:
@@ -105,6 +109,8 @@ def _round(roots: Sequence[Node], search: _Search) -> list[Node]:
 
 def _shortest(x: Node, search: _Search) -> Node:
     weigh, result = search.weigh, search.result
+    if x in search.finished:
+        return x
     x = search.facts.oriented(x, weigh)
     length = weigh(x)
     while True:
@@ -115,6 +121,7 @@ def _shortest(x: Node, search: _Search) -> Node:
                 x, length = candidate, weigh(candidate)
                 break
         else:
+            search.finished.add(x)
             return x
 
 
@@ -127,10 +134,11 @@ def _candidates(x: Node, search: _Search) -> Iterator[tuple[str, Node, Assumed]]
             yield "multiply out", wide, []
         for candidate in factored(x):
             yield "common factor", candidate, []
-    if x.op.name != "add" or "one fraction of a sum" not in search.omitted:
+    if ("one fraction" if x.op.name != "add" else "one fraction of a sum") not in search.omitted:
         yield from _fractions(x, search)
     for name, form, assumed in forms(x):
-        yield name, form, assumed
+        if name not in search.omitted:
+            yield name, form, assumed
         if name == "sum taken apart":
             yield from _fractions(form, search)
     if x.op.name in ("greater", "less", "greater_equal", "less_equal"):
@@ -139,7 +147,7 @@ def _candidates(x: Node, search: _Search) -> Iterator[tuple[str, Node, Assumed]]
 
 def _fractions(x: Node, search: _Search) -> Iterator[tuple[str, Node, Assumed]]:
     whole, apart = search.fractions
-    for candidate, assumed in whole.candidates(x):
+    for candidate, assumed in whole.candidates(x, signs="signs" not in search.omitted):
         yield "one fraction", candidate, assumed
     if "roots joined" not in search.omitted:
         for candidate, assumed in apart.candidates(x):

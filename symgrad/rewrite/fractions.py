@@ -18,6 +18,7 @@ from functools import reduce
 from ..compiler.types import ArrayType, named
 from ..expression import FUNCTIONS, Expr
 from ..graph import Node, lookup, node
+from .canonical import rebuild
 from .engine import Assumed
 from .factors import NEVER_ZERO
 from .order import key
@@ -26,7 +27,7 @@ from .polynomials import Monomial, Polynomial, TooLarge, content, plus, raised, 
 from .terms import ONE, constant_node, number_of, split
 
 Powers = dict[Node, Fraction]
-FACTORS, TERMS, DEGREE = 12, 12, 12
+FACTORS, TERMS, DEGREE = 10, 10, 12
 ARITHMETIC = ("add", "mul", "div", "pow", "sqrt", "exp")
 ZERO = Fraction(0)
 
@@ -49,8 +50,9 @@ class Fractions:
         self.known: dict[Node, Ratio] = {}
         self.polynomials: dict[Node, Polynomial] = {}
 
-    def candidates(self, x: Node) -> Iterator[tuple[Node, Assumed]]:
-        """Forms of `x` as one fraction: with its sums as they come out, and with their signs and numbers moved."""
+    def candidates(self, x: Node, *, signs: bool = True) -> Iterator[tuple[Node, Assumed]]:
+        """Forms of `x` as one fraction: with its sums as they come out and, with `signs`, with signs and numbers
+        moved."""
         if x.op.name not in ("add", "mul", "div", "pow"):
             return
         if self.apart and reachable(x).isdisjoint(("sqrt", "pow")):
@@ -58,14 +60,14 @@ class Fractions:
         found = self.ratio(x)
         if len(found.powers) == 1 and x in found.powers:
             return
-        for r in (found, *self._signs(found)):
+        for r in (found, *(self._signs(found) if signs else ())):
             made = self.build(r, x)
             if made is not None:
                 yield made, found.assumed
 
     def _signs(self, r: Ratio) -> Iterator[Ratio]:
         """Equal ratios with a sum negated, or with the number multiplied into a sum."""
-        sums = [f for f, k in r.powers.items() if f in self.polynomials and k.denominator == 1]
+        sums = [f for f, k in r.powers.items() if k.denominator == 1 and 1 < len(self.polynomials.get(f, ())) < 7]
         for f in sums:
             others = {g: k for g, k in r.powers.items() if g is not f}
             turned = self._factor({m: -v for m, v in self.polynomials[f].items()}, f.type.dtype)
@@ -98,7 +100,9 @@ class Fractions:
                 found = self._ratio(y)
             except TooLarge:
                 found = Ratio(ONE, {y: ONE})
-            self.known[y] = found if len(found.powers) <= FACTORS else Ratio(ONE, {y: ONE})
+            found.assumed = list(dict.fromkeys(found.assumed))
+            small = max(len(found.powers), len(found.assumed)) <= FACTORS
+            self.known[y] = found if small else Ratio(ONE, {y: ONE})
         return self.known[x]
 
     def _ratio(self, x: Node) -> Ratio:
@@ -107,7 +111,7 @@ class Fractions:
             return Ratio(value, {})
         parts = [self.known[i] for i in _parts(x)]
         match x.op.name:
-            case "mul":
+            case "mul" if parts:
                 return reduce(_multiplied, parts)
             case "div" if parts[1].number:
                 return _multiplied(parts[0], _power(parts[1], -ONE))
@@ -122,7 +126,7 @@ class Fractions:
                 return _square_of_norm(x)
             case "size":
                 return _size(x)
-            case "add" if len(parts) <= TERMS and x.type.dtype != "i64":
+            case "add" if parts and x.type.dtype != "i64":
                 return self._sum(x, parts)
         return Ratio(ONE, {x: ONE})
 
@@ -172,6 +176,8 @@ class Fractions:
             opaque = self._total(rests, expand=False)
             wide = self._expanded(rests, opaque)
         total = wide if len(wide) <= len(opaque) else opaque
+        if len(total) > TERMS:
+            raise TooLarge
         powers = {f: k for f, k in common.items() if k}
         if not total:
             return Ratio(ZERO, {}, [*assumed, *(("finite", f) for f in factors)])
@@ -214,7 +220,7 @@ class Fractions:
 
     def _factor(self, p: Polynomial, dtype: str) -> Node:
         """The sum that a polynomial is, as a factor."""
-        made = _plain(reduce(lambda a, b: a + b, (_term(m, v, dtype) for m, v in p.items())))
+        made = _made("add", *(_term(m, v, dtype) for m, v in p.items()))
         self.polynomials.setdefault(made, p)
         return made
 
@@ -228,7 +234,7 @@ class Fractions:
         below = [(f, -k) for f, k in powers.items() if k < 0 and f.op.name != "exp"]
         q = r.number.denominator
         top = _product(Fraction(r.number.numerator), above, dtype)
-        made = _plain(top if not below and q == 1 else top / _product(Fraction(q), below, dtype))
+        made = top if not below and q == 1 else _made("div", top, _product(Fraction(q), below, dtype))
         made = made if made.type.shape else filled(made, x.type)
         return made if made.type == x.type else None
 
@@ -251,7 +257,7 @@ def _size(x: Node) -> Ratio:
 
 def filled(x: Node, type_: ArrayType) -> Node:
     """The canonical form of `x` repeated to the shape of `type_`."""
-    return x if x.type.shape == type_.shape else _plain(FUNCTIONS["broadcast_to"](Expr(x), type_.shape))
+    return x if x.type.shape == type_.shape else rebuild(FUNCTIONS["broadcast_to"](Expr(x), type_.shape).node)
 
 
 def _square_of_norm(x: Node) -> Ratio:
@@ -266,10 +272,9 @@ def _square_of_norm(x: Node) -> Ratio:
     return Ratio(ONE, {node(lookup("norm"), (square.inputs[0],), (tuple(range(-rank, 0)),)): Fraction(2)})
 
 
-def _plain(x: Expr) -> Node:
-    from .canonical import canonicalise
-
-    return canonicalise([x.node], stable=False)[0]
+def _made(name: str, *inputs: Node) -> Node:
+    """The canonical form of an operation on canonical operands."""
+    return rebuild(node(lookup(name), inputs)) if len(inputs) > 1 else inputs[0]
 
 
 def _multiplied(a: Ratio, b: Ratio) -> Ratio:
@@ -305,7 +310,8 @@ def _merged_powers(powers: Powers) -> Powers:
     found: Powers = {}
     for f, k in powers.items():
         if f.op.name == "norm" and k.denominator == 1 and k % 2 == 0:
-            found[_plain(FUNCTIONS["sum"](Expr(f.inputs[0]) ** 2))] = k / 2
+            square = _made("pow", f.inputs[0], constant_node(2, f.type.dtype))
+            found[rebuild(FUNCTIONS["sum"](Expr(square)).node)] = k / 2
         else:
             found[f] = k
     for f, k in list(found.items()):
@@ -313,38 +319,33 @@ def _merged_powers(powers: Powers) -> Powers:
             base, exponent = f.inputs
             extra = found.pop(base)
             del found[f]
-            found[_plain(Expr(base) ** (Expr(exponent) + int(extra)))] = ONE
+            found[_made("pow", base, _made("add", exponent, constant_node(extra, base.type.dtype)))] = ONE
     return found
 
 
-def _term(m: Monomial, v: Fraction, dtype: str) -> Expr:
+def _term(m: Monomial, v: Fraction, dtype: str) -> Node:
     return _product(v, [(y, Fraction(k)) for y, k in m], dtype)
 
 
-def _product(number: Fraction, powers: Sequence[tuple[Node, Fraction]], dtype: str) -> Expr:
-    total: Expr | None = None
-    roots = [Expr(f) for f, k in powers if k == Fraction(1, 2)]
-    if len(roots) > 1:
-        total = FUNCTIONS["sqrt"](reduce(lambda a, b: a * b, roots))
-        powers = [(f, k) for f, k in powers if k != Fraction(1, 2)]
-    for f, k in powers:
-        if f.op.name == "exp":
-            raised_ = FUNCTIONS["exp"](_times(k, Expr(f.inputs[0])))
-        elif k == Fraction(1, 2):
-            raised_ = FUNCTIONS["sqrt"](Expr(f))
-        else:
-            raised_ = Expr(f) if k == 1 else Expr(f) ** Expr(constant_node(k, f.type.dtype))
-        total = raised_ if total is None else total * raised_
-    if total is None:
-        return Expr(constant_node(number, dtype))
-    return _times(number, total)
+def _product(number: Fraction, powers: Sequence[tuple[Node, Fraction]], dtype: str) -> Node:
+    """A number times powers, with square roots under one root."""
+    roots = [f for f, k in powers if k == Fraction(1, 2) and f.op.name != "exp"]
+    made = [rebuild(node(lookup("sqrt"), (_made("mul", *roots),)))] if roots else []
+    made += [_raised(f, k) for f, k in powers if k != Fraction(1, 2) or f.op.name == "exp"]
+    return _times(number, _made("mul", *made)) if made else constant_node(number, dtype)
 
 
-def _times(k: Fraction, x: Expr) -> Expr:
+def _raised(f: Node, k: Fraction) -> Node:
     if k == 1:
-        return x
-    scaled = x if k.numerator == 1 else x * Expr(constant_node(k.numerator, x.dtype))
-    return scaled if k.denominator == 1 else scaled / Expr(constant_node(k.denominator, x.dtype))
+        return f
+    if f.op.name == "exp":
+        return rebuild(node(f.op, (_times(k, f.inputs[0]),)))
+    return _made("pow", f, constant_node(k, f.type.dtype))
+
+
+def _times(k: Fraction, x: Node) -> Node:
+    scaled = x if k.numerator == 1 else _made("mul", constant_node(k.numerator, x.type.dtype), x)
+    return scaled if k.denominator == 1 else _made("div", scaled, constant_node(k.denominator, x.type.dtype))
 
 
 # ---- exact division of polynomials

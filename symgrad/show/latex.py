@@ -95,7 +95,10 @@ class _Latex:
         return STRENGTH.get(t.form, ATOM)
 
     def name(self, name: str, rank: int) -> str:
-        """A symbol: its Greek letter if it is called so, digits and what follows _ as a subscript, arrays in bold."""
+        """A symbol: its Greek letter if it is called so, digits and what follows _ as a subscript, arrays in bold; a
+        bar above where the name begins with bar_."""
+        if name.startswith("bar_") and len(name) > 4:
+            return rf"\overline{{{self.name(name[4:], rank)}}}"
         match = re.fullmatch(r"(.+?)_?(\d+)_?|(.+?)_(.+)", name)
         base, index = (match.group(1) or match.group(3), match.group(2) or match.group(4)) if match else (name, None)
         shown = greek_name(base)
@@ -237,7 +240,8 @@ def _between(a: Piece, b: Piece) -> str:
     second = b[0] if not isinstance(b, str) else b
     while isinstance(second, Term) and second.form in ("power", "product"):
         second = factors_of(second.parts[0])[0]
-    return r" \cdot " if isinstance(second, Term) and second.form == "number" else " "
+    digits = isinstance(second, Term) and second.form == "number" and number_text(*second.data)[0].isdigit()
+    return r" \cdot " if digits else " "
 
 
 def latex_number(text: str) -> str:

@@ -46,7 +46,8 @@ def test_newton_converges(printed: str) -> None:
 
 def test_network_learns(printed: str) -> None:
     assert number(r"network +(\S+)% of 30 held-out", printed) >= 90
-    assert "epoch 200/200" in printed
+    assert number(r"training +(\d+) steps", printed) == 200 * 8
+    assert number(r"loss (\S+) → ", printed) > 5 * number(r"loss \S+ → (\S+)", printed)
 
 
 def test_speed_is_measured_beside_numpy(printed: str) -> None:
