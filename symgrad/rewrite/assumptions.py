@@ -13,9 +13,10 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..expression import FUNCTIONS, Expr, symbol_name
-from ..graph import Node, lookup, node, postorder
+from ..graph import Node, lookup, node
 from ..ops.contraction import einsum_node
 from .canonical import rebuild
+from .cost import unvisited
 from .engine import Assumed
 from .order import compare
 from .symmetry import is_symmetric, transposed
@@ -53,9 +54,8 @@ class Assumptions:
 
     def known(self, x: Node) -> frozenset[str]:
         """The properties of `x` that follow: about its sign, whether it is a whole number, said ones."""
-        for n in postorder([x]) if x not in self._signs else ():
-            if n not in self._signs:
-                self._signs[n] = self._follows(n)
+        for n in unvisited(x, self._signs):
+            self._signs[n] = self._follows(n)
         return self._signs[x]
 
     def _follows(self, x: Node) -> frozenset[str]:
@@ -98,9 +98,8 @@ class Assumptions:
         """Whether the matrix `x` is its own transpose, by its form or by what is said."""
         if len(x.type.shape) != 2 or x.type.shape[0] != x.type.shape[1]:
             return False
-        for n in postorder([x]) if x not in self._symmetric else ():
-            if n not in self._symmetric:
-                self._symmetric[n] = self._is_symmetric(n)
+        for n in unvisited(x, self._symmetric):
+            self._symmetric[n] = self._is_symmetric(n)
         return self._symmetric[x]
 
     def _is_symmetric(self, x: Node) -> bool:

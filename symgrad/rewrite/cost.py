@@ -6,7 +6,7 @@ it is known for every node of a graph in linear time and is compared where two f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import lru_cache
 
 from ..build import symbol
@@ -27,11 +27,25 @@ class Lengths:
         self._known: dict[Node, int] = {}
 
     def __call__(self, x: Node) -> int:
-        if x not in self._known:
-            for n in postorder([x]):
-                if n not in self._known:
-                    self._known[n] = CHARACTER * own_length(n) + bool(n.inputs) + sum(self._known[i] for i in n.inputs)
+        for n in unvisited(x, self._known):
+            self._known[n] = CHARACTER * own_length(n) + bool(n.inputs) + sum(self._known[i] for i in n.inputs)
         return self._known[x]
+
+
+def unvisited(root: Node, known: Container[Node]) -> list[Node]:
+    """The nodes below `root` and itself that are not `known`, inputs first; nothing below a known one is looked at."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(root, False)]
+    while stack:
+        x, done = stack.pop()
+        if done:
+            order.append(x)
+        elif x not in seen and x not in known:
+            seen.add(x)
+            stack.append((x, True))
+            stack += [(i, False) for i in reversed(x.inputs)]
+    return order
 
 
 def own_length(x: Node) -> int:
