@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import ctypes
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .loops import Schedule, Stream
+from .outline import Outline, Pass
 from .types import DTYPES
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Array = np.ndarray[Any, Any]
 _POINTER, _INTEGER = ctypes.c_void_p, ctypes.c_int64
@@ -31,15 +33,15 @@ def halves(lo: int, hi: int) -> list[tuple[int, int]]:
 
 
 class StreamRunner:
-    """Runs one Stream of a schedule whose machine code is at the addresses `run` and `combine`."""
+    """Runs one pass whose machine code is at the addresses `run` and `combine`."""
 
-    def __init__(self, schedule: Schedule, stream: Stream, run: int, combine: int, threads: int) -> None:
+    def __init__(self, outline: Outline, stream: Pass, run: int, combine: int, threads: int) -> None:
         self.stream, self.threads = stream, threads
         self.function, self.combine = _STREAM(run), _COMBINE(combine)
-        position = {name: k for k, name in enumerate(schedule.arrays)}
+        position = {name: k for k, name in enumerate(outline.arrays)}
         self.private = [(name, position[name]) for name in (*stream.tiles, *stream.partial)]
-        self.types = schedule.arrays
-        self.leaves = schedule.sizes.index(f"{stream.name}.leaves")
+        self.types = outline.arrays
+        self.leaves = outline.sizes.index(f"{stream.name}.leaves")
 
     def run(self, table: Array, sizes: Array, shapes: dict[str, tuple[int, ...]], scratch: int) -> int:
         """The status of the whole pass; the results are in the arrays of `table`."""
@@ -104,4 +106,6 @@ class StreamRunner:
 @lru_cache(maxsize=4)
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     """Threads of this process: after a fork there are none, so each process has its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
     return ThreadPoolExecutor(threads, thread_name_prefix=f"symgrad-{process}")

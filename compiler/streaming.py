@@ -7,22 +7,16 @@ own, waits for the next stage; statements without the axis run between the passe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from .alignment import all_axes, loads
 from .index import Assign, AxisValue, Load, Reduce
-from .loops import Schedule, Stream
-from .types import DTYPES, ArrayType, Dim, Size, evaluate, names, product
+from .types import ArrayType, Dim, Size, evaluate, names
 
-PARALLEL_BYTES = 2**20
-"""Data of which a pass is cut up for threads: reading it takes as long as waking them."""
 TYPICAL, LONG = 100, 10_000
-TILE, TILE_OF_PRODUCTS, MOST = 32, 256, 4096
-"""Least rows of a tile (matrix products lose less by leaving the cache than by being thin), and the most: within a tile
-sums are not pairwise."""
+TILE, TILE_OF_PRODUCTS = 32, 256
+"""Least rows of a tile: matrix products lose less by leaving the cache than by being thin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,48 +139,3 @@ def stages(statements: Sequence[Assign], axis: str) -> tuple[list[Stage], frozen
         stage_of = found[when[statement.target]]
         (stage_of.streamed if carries(statement, axis) else stage_of.before).append(statement)
     return found, frozenset(whole)
-
-
-def plan_streams(schedule: Schedule, numbers: Mapping[str, int], threads: int) -> tuple[dict[str, int], int]:
-    """`numbers` with the sizes of tiles and leaves added, and the bytes of scratch memory for partial results."""
-    known, scratch = dict(numbers), 0
-    for action in schedule.actions:
-        if isinstance(action, Stream):
-            length = evaluate(action.length, known)
-            row = sum(_bytes(type_, known) for type_ in action.rows)
-            partial = sum(_bytes(schedule.arrays[name], known) + 64 for name in action.partial)
-            tile = tile_rows(row, length, action.least, second_level_cache())
-            leaf = leaf_rows(tile, row, partial)
-            leaves = -(-length // leaf)
-            many = threads if leaves > 1 and length * row >= PARALLEL_BYTES else 1
-            known |= {f"{action.name}.tile": tile, f"{action.name}.leaf": leaf}
-            known |= {f"{action.name}.leaves": leaves, f"{action.name}.threads": many}
-            depth = leaves.bit_length() + 1
-            scratch = max(scratch, depth * (partial + 8 * len(schedule.arrays) + 64))
-    return known, scratch
-
-
-def _bytes(type_: ArrayType, numbers: Mapping[str, int]) -> int:
-    return evaluate(product(type_.shape), numbers) * DTYPES[type_.dtype].itemsize
-
-
-def tile_rows(row_bytes: int, length: int, least: int, cache: int) -> int:
-    """Rows of a tile: as many as half of `cache` holds, in multiples of 32, but `least`; all if they fit."""
-    rows = min(MOST, max(least, cache // 2 // max(1, row_bytes) // 32 * 32))
-    return max(1, min(rows, length))
-
-
-def leaf_rows(rows: int, row_bytes: int, partial_bytes: int) -> int:
-    """Rows that are summed one tile after the other before pairwise summation begins: enough that combining partial
-    results costs little beside reading the data.
-    """
-    return rows * max(1, -(-16 * partial_bytes // max(1, rows * row_bytes)))
-
-
-@lru_cache(maxsize=1)
-def second_level_cache() -> int:
-    """Its size in bytes; 256 KiB where the system does not say."""
-    try:
-        return max(2**17, os.sysconf("SC_LEVEL2_CACHE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return 2**18

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .index import Assign, Call, Expr, Extern, Load, Loop, Program, Reduce
+from .outline import Work
 from .types import Dim, evaluate, product
 
 LONG = 50_000
 """Instructions on elements that take some 20 µs: handing the interpreter's lock over pays from there on."""
-Work = tuple[tuple[Dim, int], ...]
-"""Numbers of elements, and of instructions for each."""
 
 
 def work(program: Program) -> Work:
@@ -51,4 +50,4 @@ def _instructions(value: Expr) -> int:
     return max(1, count)
 
 
-__all__ = ["LONG", "Work", "is_long", "work"]
+__all__ = ["LONG", "is_long", "work"]

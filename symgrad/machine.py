@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from .arguments import plain_name
+from .compiler.index import Program
 from .errors import DomainError, OutOfMemory
 from .graph import Node
 from .lowering import Lowered, expand, lower
@@ -27,8 +28,8 @@ from .tapes import tape_of
 
 if TYPE_CHECKING:
     from .compiler.builtin import Ready
-    from .compiler.kernel import Kernel
     from .compiler.llvm.jit import Target
+    from .compiler.running import Runner
     from .compiler.tape import Tape
 
 Array = np.ndarray[Any, Any]
@@ -70,7 +71,7 @@ class Version:
     """A kernel and the constants that it is called with."""
 
     lowered: Lowered
-    kernel: Kernel
+    kernel: Runner
 
     @property
     def finished(self) -> tuple[Any, ...]:
@@ -158,11 +159,11 @@ class Machine:
         found = None if self._keeper is None else self._keeper.version(key)
         if found is None:
             return None
-        from .compiler.kernel import Kernel
+        from .compiler.running import Runner
 
         constants, positions, finished = found
-        kernel = Kernel.restored(finished, self.options.threads or processors())
-        return Version(Lowered(kernel.program, constants, positions), kernel)
+        kernel = Runner.restored(finished, self.options.threads or processors())
+        return Version(Lowered(Program(kernel.outline.types, (), ()), constants, positions), kernel)
 
     def _made(self, key: tuple[int, ...]) -> Version:
         made = self._compile(key)

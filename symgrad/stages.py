@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .compiler.tape import print_tape
 from .compiler.text import print_program
@@ -10,6 +11,9 @@ from .errors import ArgumentError
 from .expression import constant_value, symbol_name
 from .graph import Node, postorder
 from .machine import Machine, Version
+
+if TYPE_CHECKING:
+    from .compiler.kernel import Kernel
 
 STAGES = ("graph", "program", "loops", "llvm", "asm")
 
@@ -27,11 +31,19 @@ def text_of_stage(machine: Machine, labels: Sequence[str], stage: str) -> str:
         case "program":
             return _names(machine, labels) + print_program(version.lowered.program)
         case "loops":
-            return _names(machine, labels) + version.kernel.loops
+            return _names(machine, labels) + made(version).loops
         case "llvm":
-            return version.kernel.llvm
+            return made(version).llvm
         case _:
-            return version.kernel.assembly
+            return made(version).assembly
+
+
+def made(version: Version) -> Kernel:
+    """The kernel of a version that was compiled here, not found on disk."""
+    from .compiler.kernel import Kernel
+
+    assert isinstance(version.kernel, Kernel)
+    return version.kernel
 
 
 def _names(machine: Machine, labels: Sequence[str]) -> str:

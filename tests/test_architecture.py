@@ -37,6 +37,7 @@ LAYERS = [
     "symgrad.compiler.passes",
     "symgrad.compiler.loops",
     "symgrad.compiler.blas",
+    "symgrad.compiler.matrices",
     "symgrad.compiler.nests",
     "symgrad.compiler.fusion",
     "symgrad.compiler.stacking",

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from ..loops import Action, Repeat, Routine, Run, Schedule, StopUnless, Stream
+from ..outline import COMBINE, ENTRY, STREAM
 from ..types import ArrayType, product
 from .builder import BYTES
 from .emit import NestEmitter
 from .expressions import Expressions
-
-ENTRY = "kernel"
-STREAM = "stream."
-COMBINE = "combine."
 
 
 class _Caller(Expressions):

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..outline import ENTRY
 from ..scalars import Extern, VectorMath
 from ..tape import NONE, Opcode, Pieces, Tape
 from .builder import constant, template
-from .entry import ENTRY
 from .vecmath import definitions
 
 PIECE = "piece."

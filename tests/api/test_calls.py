@@ -436,7 +436,7 @@ def check_memory(f: Any, args: tuple[Any, ...], keywords: dict[str, Any], many: 
     finally:
         tracemalloc.stop()
     assert second - first < 2_000 + 8 * many  # the smallest object takes 16 bytes, a float 24
-    assert max(abs(a - b) for a, b in zip(before, counts(), strict=True)) < 200  # a leak gives `many`
+    assert max(abs(a - b) for a, b in zip(before, counts(), strict=True)) < 200 + many // 20  # a leak gives `many`
 
 
 @pytest.mark.parametrize("kind", LEAKS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from symgrad.compiler import streaming
+from symgrad.compiler import tiles
 from symgrad.compiler.kernel import Kernel, compile_program
 from symgrad.compiler.llvm import emit
 from symgrad.compiler.reader import read_program
@@ -51,8 +51,8 @@ def logistic_kernel() -> Kernel:
 
 
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "PARALLEL_BYTES", 0)
-    monkeypatch.setattr(streaming, "second_level_cache", lambda: 0)
+    monkeypatch.setattr(tiles, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(tiles, "second_level_cache", lambda: 0)
     arguments = data(5000, 3)
     loss, gradient = kernel_of(LOGISTIC)(*arguments)
     np.testing.assert_allclose(gradient, logistic(*arguments)[1], rtol=1e-10, atol=1e-11)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from symgrad.compiler import streaming
+from symgrad.compiler import tiles
 from symgrad.compiler.index import Program
 from symgrad.compiler.interpreter import interpret
 from symgrad.compiler.kernel import compile_program
@@ -55,7 +55,7 @@ def test_passes_keep_the_meaning(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(36))
 def test_kernel_is_the_interpreter(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also with tiles of a few rows, so that small arrays take the paths of large ones."""
-    monkeypatch.setattr(streaming, "MOST", 3 + 2 * (seed % 4))
+    monkeypatch.setattr(tiles, "MOST", 3 + 2 * (seed % 4))
     kernel = compile_program(random_program(seed))
     for sizes in SHAPES:
         inputs = random_inputs(kernel.program, seed, sizes)
