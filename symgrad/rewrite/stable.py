@@ -19,12 +19,13 @@ from . import (
     stable_differences,
     stable_exponentials,
     stable_logarithms,
+    stable_powers,
     stable_removable,
     stable_sums,
 )
 from .engine import RuleSet
 from .pattern import Rule
-from .settling import SETTLED, canonical, settle, with_settled_inputs
+from .settling import SETTLED, canonical, fitting, settle, with_settled_inputs
 from .terms import ONE, split
 
 STABLE = RuleSet("stable")
@@ -149,7 +150,11 @@ def _softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
     if base is None or base.op.name != "einsum" or len(base.inputs) != 1 or c != ONE:
         return None
     e = base.inputs[0]
-    if e.op.name != "exp" or not any(f is e for f in factors):
+    if e.op.name != "exp":
+        return None
+    if not base.type.shape and numerator.op.name == "einsum" and e in numerator.inputs:
+        return _expectation(x, numerator, e)
+    if not any(f is e for f in factors):
         return None
     (labels,), out, extra = base.params
     axes = tuple(p - len(labels) for p, k in enumerate(labels) if k not in out)
@@ -163,6 +168,13 @@ def _softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
     s = node(lookup("softmax"), (e.inputs[0],), (axes,))
     rest = [f for f in factors if f is not e]
     return s if not rest else rebuild(node(lookup("mul"), (*rest, s)))
+
+
+def _expectation(x: Node, numerator: Node, e: Node) -> Node | None:
+    """``sum(w*exp(u))/sum(exp(u))`` is ``sum(w*softmax(u))``."""
+    s = node(lookup("softmax"), e.inputs, (tuple(range(-len(e.type.shape), 0)),))
+    inputs = tuple(s if i is e else i for i in numerator.inputs)
+    return fitting(x, Expr(node(numerator.op, inputs, numerator.params))) if numerator.inputs.count(e) == 1 else None
 
 
 @STABLE.procedure("log softmax", "log")
@@ -211,6 +223,7 @@ stable_angles.install(STABLE)
 stable_sums.install(STABLE)
 stable_removable.install(STABLE)
 stable_differences.install(STABLE)
+stable_powers.install(STABLE)
 
 
 def stabilise(x: Node, rebuild: Callable[[Node], Node], quick: bool = False) -> Node:

@@ -351,10 +351,10 @@ def _root_and(c: Fraction, root: Node, t: Node, dtype: str) -> Expr | None:
 
 
 def _side(d: Polynomial) -> Polynomial | None:
-    """The root of a product of even powers."""
+    """The root of a product of even powers that may be 0."""
     ((monomial, c),) = d.items() if len(d) == 1 else (((), Fraction(-1)),)
     root = Fraction(isqrt(max(c.numerator, 0)), isqrt(c.denominator))
-    if root**2 != c or any(k % 2 for _, k in monomial):
+    if not monomial or root**2 != c or any(k % 2 for _, k in monomial):
         return None
     return {tuple((y, k // 2) for y, k in monomial): root}
 

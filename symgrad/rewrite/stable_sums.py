@@ -36,6 +36,9 @@ def less_number(x: Node, rebuild: Rebuild) -> Node | None:
     c = number_of(number)
     for t in x.inputs:
         d, base = split(t)
+        found = _logarithm_of_one(d, base, c)
+        if found is not None:
+            return _with(x, found, (t, number))
         if base is None or not c or d != -c or d == 1 or d == -1 or base.op.name not in NEAR_ONE:
             continue
         made = canonical(Expr(base) - 1.0)
@@ -64,6 +67,18 @@ def less_number(x: Node, rebuild: Rebuild) -> Node | None:
             made = FUNCTIONS["power_difference"](1.0, u, p)
             return _with(x, Expr(constant_node(d, x.type.dtype)) * made, (t, number))
     return None
+
+
+def _logarithm_of_one(d: Fraction, base: Node | None, c: Fraction | None) -> Expr | None:
+    """``d*log(a + u) + c`` where c is -d*log(a) for the number a, as rounded."""
+    if base is None or base.op.name != "log" or base.inputs[0].op.name != "add" or not c or not d:
+        return None
+    a = next((n for t in base.inputs[0].inputs if (n := number_of(t)) is not None), None)
+    if a is None or a <= 0 or Fraction(math.log(float(a))) * -d != c:
+        return None
+    u = canonical(Expr(base.inputs[0]) - float(a))
+    result: Expr = float(d) * FUNCTIONS["log1p_ratio"](Expr(u), float(a))
+    return result
 
 
 def _whole(exponent: Node) -> bool:
