@@ -44,13 +44,15 @@ def contributions(
         offsets[v] = columns
         columns += values[v].size
     rows = columns if structure.square else _count(structure.root.type, numbers)
+
+    def shape_of(x: Node) -> tuple[int, ...]:
+        return values[x].shape if x in values else tuple(evaluate(n, numbers) for n in x.type.shape)
+
     found = []
     for k, e in enumerate(structure.entries):
-        column = e.column.positions(values, numbers, values[e.column.variable].shape) + offsets[e.column.variable]
-        if e.row is None:
-            row = np.arange(rows).reshape([evaluate(n, numbers) for n in structure.root.type.shape])
-        else:
-            row = e.row.positions(values, numbers, values[e.row.variable].shape) + offsets[e.row.variable]
+        row, column = (
+            s.positions(values, numbers, shape_of(s.variable)) + offsets.get(s.variable, 0) for s in (e.row, e.column)
+        )
         r, c = _grid(e.piece.labels, row, column)
         found.append(Contribution(k, r, c))
         if e.mirrored:

@@ -75,8 +75,8 @@ def _pattern(e: Entry) -> str:
     rank = len(e.piece.labels) - len(e.column.source.type.shape)
     rows = "".join(letters[k] for k in e.piece.labels[:rank])
     columns = "".join(letters[k] for k in e.piece.labels[rank:])
-    sources = [Expr(s.source) if s is not None else "output" for s in (e.row, e.column)]
-    return f"[{rows},{columns}] at ({sources[0]!r}, {sources[1]!r})" + (" and transposed" if e.mirrored else "")
+    place = f"[{rows},{columns}] at ({Expr(e.row.source)!r}, {Expr(e.column.source)!r})"
+    return place + " and transposed" * e.mirrored
 
 
 class SparseFunction:
@@ -91,7 +91,7 @@ class SparseFunction:
         roots = [*structure.values, structure.root]
         names = tuple(size_names([*roots, *order]))
         self.signature = Signature(parameters_of(order), conditions(roots), names, counted(roots))
-        used = {x for e in structure.entries for s in (e.row, e.column) if s is not None for x in postorder([s.source])}
+        used = {x for e in structure.entries for s in (e.row, e.column) for x in postorder([s.source])}
         self._readers = tuple(k for k, x in enumerate(order) if x in used and x not in structure.variables)
         self._lock = threading.RLock()
         self._plans: dict[tuple[Any, ...], Band | Assembly] = {}

@@ -11,16 +11,21 @@ Values that fall on equally spaced places of the result are written there as a s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 
+from .build import symbol
+from .compiler.types import Dim
 from .derivatives import gradients, jacobians
-from .graph import Node, lookup, node, substitute
+from .expression import Expr
+from .graph import Node, lookup, node, postorder, substitute
 from .ops.contraction import delta, einsum_node, label_sizes
+from .ops.shaping import reshape, slice_axes
 from .rewrite.canonical import canonicalise
 from .rewrite.terms import constant_node, split
-from .selections import Selection, separate
+from .selections import Selection, is_move, separate
 
 Labels = tuple[int, ...]
 
@@ -48,89 +53,112 @@ def distinct(labels: Sequence[int]) -> Labels:
 
 def pieces(x: Node) -> list[Piece]:
     """`x`, a canonical node, as a sum of pieces; pieces of equal structure are added up."""
+    known: dict[Node, dict[Labels, Node]] = {}
+    for n in postorder([x]):
+        known[n] = _structure(n, known)
+    return [Piece(labels, canonicalise([v])[0]) for labels, v in known[x].items()]
+
+
+def _structure(x: Node, known: Mapping[Node, dict[Labels, Node]]) -> dict[Labels, Node]:
+    """The values of the pieces that `x` is the sum of, by labels; operations that keep zeros act on the values only."""
+    dense = {_every(x): x}
+    match x.op.name:
+        case "delta":
+            return {(0, 0): einsum_node([constant_node(1, x.type.dtype)], [()], [0], {0: x.type.shape[0]})}
+        case "einsum":
+            return _product(x, known)
+        case "add" if all(i.type.shape == x.type.shape for i in x.inputs):
+            found: dict[Labels, list[Node]] = {}
+            for i in x.inputs:
+                for labels, values in known[i].items():
+                    found.setdefault(labels, []).append(values)
+            return {labels: _sum(v) for labels, v in found.items()} if list(found) != [_every(x)] else dense
+        case "mul" | "div" | "mask":
+            carriers = {"mul": range(len(x.inputs)), "div": [0], "mask": [1]}[x.op.name]
+            return _elementwise(x, [k for k in carriers if _is_sparse(x.inputs[k], x, known)], known) or dense
+        case _:
+            return dense
+
+
+def _every(x: Node) -> Labels:
+    return tuple(range(len(x.type.shape)))
+
+
+def _is_sparse(x: Node, whole: Node, known: Mapping[Node, dict[Labels, Node]]) -> bool:
+    """Whether zeros of `x` are known that are zeros of `whole` too."""
+    return x.type.shape == whole.type.shape and list(known[x]) != [_every(x)]
+
+
+def _elementwise(
+    x: Node, carriers: Sequence[int], known: Mapping[Node, dict[Labels, Node]]
+) -> dict[Labels, Node]:
+    """The pieces of an elementwise operation whose operands at `carriers` are sparse."""
     found: dict[Labels, list[Node]] = {}
-    pending = [x]
-    while pending:
-        term = pending.pop()
-        if term.op.name == "add" and all(i.type.shape == x.type.shape for i in term.inputs):
-            pending += reversed(term.inputs)
-            continue
-        piece = _piece(term)
-        found.setdefault(piece.labels, []).append(piece.values)
-    summed = [(labels, _sum(values)) for labels, values in found.items()]
-    return [Piece(labels, canonicalise([v])[0]) for labels, v in summed]
+    if carriers:
+        for chosen in product(*(known[x.inputs[k]].items() for k in carriers)):
+            own = dict(zip(carriers, chosen, strict=True))
+            labels = _merged([part for part, _ in chosen])
+            values = [
+                _onto(own[k][1], own[k][0], labels) if k in own else restrict(i, labels) for k, i in enumerate(x.inputs)
+            ]
+            found.setdefault(labels, []).append(node(x.op, tuple(values), x.params))
+    return {labels: _sum(v) for labels, v in found.items()}
+
+
+def _merged(parts: Sequence[Labels]) -> Labels:
+    """The labels of what is zero wherever an array with any of these labels is."""
+    same: dict[int, int] = {k: k for k in range(len(parts[0]))}
+    for labels in parts:
+        for position, label in enumerate(labels):
+            _tie(same, position, labels.index(label))
+    return _numbered([_find(same, k) for k in range(len(parts[0]))])
+
+
+def _numbered(labels: Sequence[int]) -> Labels:
+    number = {k: p for p, k in enumerate(distinct(labels))}
+    return tuple(number[k] for k in labels)
+
+
+def _onto(values: Node, labels: Labels, merged: Labels) -> Node:
+    """The values of a piece where more of its axes have equal indices."""
+    if labels == merged:
+        return values
+    own = [merged[labels.index(k)] for k in distinct(labels)]
+    return einsum_node([values], [own], distinct(merged), {})
+
+
+def _product(x: Node, known: Mapping[Node, dict[Labels, Node]]) -> dict[Labels, Node]:
+    """The pieces of a product of arrays: of each sparse factor one piece, in all combinations."""
+    labels, out, _ = x.params
+    sizes = label_sizes(x)
+    sparse = [k for k, i in enumerate(x.inputs) if _is_sparse(i, i, known)]
+    found: dict[Labels, list[Node]] = {}
+    for chosen in product(*(known[x.inputs[k]].items() for k in sparse)):
+        own = dict(zip(sparse, chosen, strict=True))
+        same = {k: k for k in sizes}
+        for k, (parts, _) in own.items():
+            for position, label in enumerate(parts):
+                _tie(same, labels[k][position], labels[k][parts.index(label)])
+        factors: list[tuple[Node, list[int]]] = []
+        for k, (i, ls) in enumerate(zip(x.inputs, labels, strict=True)):
+            if i.op.name != "delta":
+                value = own[k][1] if k in own else i
+                used = ls if k not in own else [ls[own[k][0].index(label)] for label in distinct(own[k][0])]
+                factors.append((value, [_find(same, label) for label in used]))
+        merged = [_find(same, k) for k in out]
+        factors = factors or [(constant_node(1, x.type.dtype), [])]
+        values = einsum_node([f for f, _ in factors], [ls for _, ls in factors], distinct(merged), sizes)
+        found.setdefault(_numbered(merged), []).append(values if sparse else x)
+    return {ls: _sum(v) for ls, v in found.items()}
+
+
+def _tie(same: dict[int, int], a: int, b: int) -> None:
+    a, b = _find(same, a), _find(same, b)
+    same[max(a, b)] = min(a, b)
 
 
 def _sum(values: list[Node]) -> Node:
     return values[0] if len(values) == 1 else node(lookup("add"), tuple(values))
-
-
-def _piece(x: Node) -> Piece:
-    """One term: operations that keep zeros are applied to the values of a piece instead of the whole."""
-    wrappers: list[tuple[Node, int]] = []
-    current = x
-    while True:
-        k = _carrier(current)
-        if k is None:
-            break
-        wrappers.append((current, k))
-        current = current.inputs[k]
-    piece = _leaf(current)
-    for outer, k in reversed(wrappers):
-        values = [piece.values if i == k else restrict(y, piece.labels) for i, y in enumerate(outer.inputs)]
-        piece = Piece(piece.labels, node(outer.op, tuple(values), outer.params))
-    return piece
-
-
-def _carrier(x: Node) -> int | None:
-    """The input whose zeros are zeros of `x`, if it has the shape of `x` and may have a structure."""
-    candidates = {"div": [0], "mask": [1], "mul": range(len(x.inputs))}.get(x.op.name, [])
-    for k in candidates:
-        i = x.inputs[k]
-        if i.type.shape == x.type.shape and i.op.name in ("delta", "einsum", "div", "mask", "mul") and _structured(i):
-            return k
-    return None
-
-
-def _structured(x: Node) -> bool:
-    while (k := _inner(x)) is not None:
-        x = x.inputs[k]
-    return x.op.name == "delta" or (x.op.name == "einsum" and any(i.op.name == "delta" for i in x.inputs))
-
-
-def _inner(x: Node) -> int | None:
-    if x.op.name == "mul":
-        same = [
-            k
-            for k, i in enumerate(x.inputs)
-            if i.type.shape == x.type.shape and i.op.name in ("delta", "einsum", "div", "mask")
-        ]
-        return same[-1] if same else None
-    return {"div": 0, "mask": 1}.get(x.op.name)
-
-
-def _leaf(x: Node) -> Piece:
-    rank = len(x.type.shape)
-    if x.op.name == "delta":
-        one = constant_node(1, x.type.dtype)
-        return Piece((0, 0), einsum_node([one], [()], [0], {0: x.type.shape[0]}))
-    if x.op.name != "einsum" or not any(i.op.name == "delta" for i in x.inputs):
-        return Piece(tuple(range(rank)), x)
-    labels, out, _ = x.params
-    sizes = label_sizes(x)
-    parts = list(zip(x.inputs, labels, strict=True))
-    same = {k: k for k in sizes}
-    for i, ls in parts:
-        if i.op.name == "delta":
-            a, b = (_find(same, k) for k in ls)
-            same[max(a, b)] = min(a, b)
-    merged = tuple(_find(same, k) for k in out)
-    rest = [(i, [_find(same, k) for k in ls]) for i, ls in parts if i.op.name != "delta"]
-    if not rest:
-        rest = [(constant_node(1, x.type.dtype), [])]
-    values = einsum_node([i for i, _ in rest], [ls for _, ls in rest], distinct(merged), sizes)
-    number = {k: p for p, k in enumerate(distinct(merged))}
-    return Piece(tuple(number[k] for k in merged), values)
 
 
 def _find(same: dict[int, int], k: int) -> int:
@@ -154,10 +182,10 @@ def restrict(x: Node, labels: Labels) -> Node:
 
 @dataclass(frozen=True)
 class Entry:
-    """A piece of a sparse matrix: rows from the selection `row` (None: elements of the output), columns from `column`;
+    """A piece of a sparse matrix: rows from the selection `row` (of the output, for a Jacobian), columns from `column`;
     `mirrored` pieces stand for their transpose too."""
 
-    row: Selection | None
+    row: Selection
     column: Selection
     piece: Piece
     mirrored: bool = False
@@ -195,12 +223,46 @@ def sparse_jacobian(root: Node, variables: Sequence[Node]) -> Structure:
     """The Jacobian of `root`, its elements in row-major order as rows."""
     body, selections = separate(canonicalise([root])[0], variables)
     entries: list[Entry] = []
-    for s, block in zip(selections, jacobians([body], [s.symbol for s in selections]), strict=True):
-        entries += _entries(None, s, block, False)
+    for part, row in output_parts(body):
+        for s, block in zip(selections, jacobians([part], [s.symbol for s in selections]), strict=True):
+            entries += _entries(row, s, block, False)
     return Structure(root, tuple(variables), _in_terms_of_variables(entries, selections), False)
 
 
-def _entries(row: Selection | None, column: Selection, block: Node, mirrored: bool) -> list[Entry]:
+def output_parts(root: Node) -> list[tuple[Node, Selection]]:
+    """What `root` is put together from by concatenating and moving, and which elements of the output each part is."""
+    output = symbol("output", root.type).node
+    found: list[tuple[Node, Selection]] = []
+    pending = [(root, Expr(output))]
+    while pending:
+        x, place = pending.pop()
+        if x.op.name == "concatenate":
+            (axis,) = x.params
+            assert isinstance(axis, int)
+            start: Dim = 0
+            parts = []
+            for i in x.inputs:
+                behind = [(0, n, 1) for n in i.type.shape[len(i.type.shape) + axis + 1 :]]
+                parts.append((i, slice_axes(place, [(start, i.type.shape[axis], 1), *behind])))
+                start = start + i.type.shape[axis]
+            pending += reversed(parts)
+        elif x.op.name == "reshape":
+            pending.append((x.inputs[0], reshape(place, x.inputs[0].type.shape)))
+        elif x.op.name == "einsum" and is_move(x):
+            (own,), out, _ = x.params
+            units = {k: n for k, n in zip(own, x.inputs[0].type.shape, strict=True) if k not in out}
+            pending.append((x.inputs[0], Expr(einsum_node([place.node], [out], own, units))))
+        elif 1 in x.type.shape:
+            own = tuple(range(len(x.type.shape)))
+            out = tuple(k for k in own if x.type.shape[k] != 1)
+            squeezed = canonicalise([einsum_node([x], [own], out, {})])[0]
+            pending.append((squeezed, Expr(einsum_node([place.node], [own], out, {}))))
+        else:
+            found.append((x, Selection(output, place.node, symbol(f"part{len(found)}_", x.type).node)))
+    return found
+
+
+def _entries(row: Selection, column: Selection, block: Node, mirrored: bool) -> list[Entry]:
     return [Entry(row, column, p, mirrored) for p in pieces(block) if not is_zero(p.values)]
 
 
@@ -228,8 +290,7 @@ def diagonal(root: Node, variable: Node) -> Node:
     for p in pieces(block):
         same = {k: k for k in p.labels}
         for a, b in zip(p.labels[:rank], p.labels[rank:], strict=True):
-            a, b = _find(same, a), _find(same, b)
-            same[max(a, b)] = min(a, b)
+            _tie(same, a, b)
         own = [_find(same, k) for k in distinct(p.labels)]
         terms.append(_spread(p.values, own, [_find(same, k) for k in p.labels[:rank]], variable))
     total = terms[0] if len(terms) == 1 else node(lookup("add"), tuple(terms))
