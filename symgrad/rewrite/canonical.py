@@ -29,7 +29,7 @@ from .chains import FAMILIES, operands, upper_links
 from .order import key, ordered
 from .products import einsum_of_product, multiply_into_einsum, reduce_einsum
 from .sizes import add_sizes, multiply_sizes, primitive, size_node, size_of
-from .terms import ONE, as_ratio, constant_node, number_of, split
+from .terms import ONE, as_ratio, constant_node, number_of, power_of, split
 
 SMALL = 8
 LARGE, HUGE = 2000, 10_000
@@ -267,7 +267,7 @@ class Product:
         """Multiplies by ``x**power`` without taking anything but a number out of it."""
         c, rest = split(x)
         if c != ONE and rest is not None and _moderate(c, power):
-            self.number *= c**power
+            self.number *= power_of(c, power)
             x = rest
         self._put(x, power)
 
@@ -388,7 +388,7 @@ def _pow(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
         base, power = base.inputs[0], power * inner
     c, rest = split(base)
     if c != ONE and rest is not None and _moderate(c, power):
-        product.number = c**power
+        product.number = power_of(c, power)
         base = rest
     if power == 1 or (number_of(base) is not None and _moderate(c, power)):
         product.take(base, power, True)

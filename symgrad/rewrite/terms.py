@@ -21,8 +21,8 @@ ONE = Fraction(1)
 EXACT = 2**53
 SHORT = 2**24
 """Larger denominators come from floats, not from people."""
-SHORT = 2**24
-"""Larger denominators come from floats, not from people."""
+
+ROOTS = {Fraction(math.sqrt(n)): n for n in range(2, 51) if math.isqrt(n) ** 2 != n}
 
 
 def number_of(x: Node) -> Fraction | None:
@@ -69,11 +69,25 @@ def as_ratio(value: Fraction, dtype: str) -> tuple[Fraction, Fraction]:
     if value.denominator == 1 or is_exact(value, dtype):
         return value, ONE
     limit = EXACT if dtype == "f64" else 2**24
-    if abs(value.numerator) < limit and value.denominator < limit:
+    if abs(value.numerator) < limit and value.denominator < limit and _tells(value):
         # Where a float took part, powers of two are shared out so that both are of its size: 1/2.5 and not 2**51/….
         even = value.numerator & -value.numerator if value.denominator > SHORT else 1
         return Fraction(value.numerator, even), Fraction(value.denominator, even)
     return Fraction(DTYPES[dtype].type(rounded(value)).item()) if math.isfinite(rounded(value)) else value, ONE
+
+
+def power_of(value: Fraction, k: int) -> Fraction:
+    """``value**k``; an even power of the float nearest to the root of a small number is a power of that number."""
+    if k % 2 == 0:
+        for base, sign in ((abs(value), 1), (1 / abs(value), -1)) if value else ():
+            if base in ROOTS:
+                return Fraction(ROOTS[base]) ** (sign * k // 2)
+    return value**k
+
+
+def _tells(value: Fraction) -> bool:
+    """Whether one side of the line is a short number; a quotient of two long ones is better read rounded."""
+    return any(n // (n & -n) < SHORT for n in (abs(value.numerator), value.denominator) if n)
 
 
 def split(x: Node) -> tuple[Fraction, Node | None]:

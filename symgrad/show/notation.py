@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from ..compiler.types import RANK, is_float
+from ..compiler.types import RANK, ArrayType, is_float
 from ..expression import FUNCTIONS, Expr, constant_value
 from ..graph import Node, consumer_counts, postorder
 from .arrays import Arrays
+from .constants import named_number
 from .terms import Term, Terms, signed
 
 OPERATORS = {"floordiv": "//", "mod": "%"}
 NESTING = {"add": "sum", "sub": "sum", "neg": "sum", "mul": "product"}
 LONGEST_CONSTANT = 100
-CONSTANTS: dict[float, tuple[int, float, bool]] = {
-    (over / math.sqrt(inside) if under else math.sqrt(inside) / over): (over, inside, under)
-    for under in (False, True)
-    for over in ((1, 2) if under else (1,))
-    for inside in (2.0, 3.0, math.pi, 2 * math.pi)
-}
-"""Numbers that are roots, as (a, b, below): ``a/sqrt(b)`` if the root stands below the line, otherwise ``sqrt(b)``."""
 
 
 class Notation:
@@ -42,6 +37,7 @@ class Notation:
         self.uses = consumer_counts(self.order)
         for root in roots:
             self.uses[root] = self.uses.get(root, 0) + 1
+        self._pi_is_taken = any(x.op.name == "symbol" and x.params[0] == "pi" for x in self.order)
         self._weak: set[Node] = set()
         self._results: dict[Node, tuple[Term, int]] = {}
         self._inner = self._inner_nodes()
@@ -118,14 +114,18 @@ class Notation:
 
     def _number(self, value: Any, dtype: str, explicit: bool = False) -> Term:
         """A number; constants of mathematics as a person writes them, ``sqrt(2*pi)``."""
-        found = CONSTANTS.get(abs(value)) if dtype == "f64" and isinstance(value, float) else None
+        found = named_number(abs(value)) if dtype == "f64" and isinstance(value, float) else None
+        if found is not None and "pi" in found.name and self._pi_is_taken:
+            return self.terms.literal(repr(value))
         if found is None:
             return self.terms.number(value, dtype, explicit=explicit)
-        over, inside, under = found
         number = self.terms.number
-        root = self.terms.call("sqrt", [number(inside)], 0)
-        top, bottom = ((number(over), root) if under else (root, number(over)))
-        body = top if not under and over == 1 else self.terms.make("quotient", (top, bottom), (), 0)
+        name = number(found.argument)
+        if found.function is not None:
+            name = self.terms.call(found.function, [self._number(found.argument, dtype)], 0)
+        over, under = number(found.over), number(found.under)
+        top, bottom = (over, [under, name]) if found.below else (self.terms.product([over, name], 0), [under])
+        body = self.terms.number_quotient(top, self.terms.product(bottom, 0))
         return body if value > 0 else self.terms.negative(body)
 
     # ---- leaves
@@ -174,13 +174,31 @@ class Notation:
         return self.terms.sum([t if k > 0 else self.terms.negative(t) for k, t in self._gathered(parts)], x.type.rank)
 
     def _mul(self, x: Node) -> Term:
-        parts = [(1, t) for t in self.operands(x)]
+        parts = [(1, t) for t in self._factors(x)]
         if x in self._inner:
             return self._postponed(x, parts)
         factors = [t for _, t in self._gathered(parts)]
         halves, rest = _halving(factors) if len(factors) > 1 else (1, factors)
         body = self.terms.product(rest, x.type.rank)
-        return body if halves == 1 else self.terms.quotient(body, self.terms.number(halves), x.type.rank)
+        if halves == 1:
+            return body
+        body = self.terms.number_quotient(body, self.terms.number(abs(halves)))
+        return body if halves > 0 else self.terms.negative(body)
+
+    def _factors(self, x: Node) -> list[Term]:
+        """The operands of a product or quotient.  A number stays in one piece if its parts would make another one: what
+        ``1/pi*x`` begins with is not what ``x/pi`` is divided by."""
+        return [
+            self._in_one_piece(t) if _is_whole_piece(i) else t
+            for i, t in zip(x.inputs, self.operands(x), strict=True)
+        ]
+
+    def _in_one_piece(self, t: Term) -> Term:
+        sign, body = signed(t)
+        if body.form != "quotient":
+            return t
+        whole = self.terms.make("quotient", body.parts, (), 0)
+        return whole if sign > 0 else self.terms.negative(whole)
 
     def _postponed(self, x: Node, parts: list[tuple[int, Term]]) -> Term:
         self._parts[x] = parts
@@ -199,7 +217,7 @@ class Notation:
         return found
 
     def _div(self, x: Node) -> Term:
-        top, bottom = self.operands(x)
+        top, bottom = self._factors(x)
         return self.terms.quotient(top, bottom, x.type.rank)
 
     def _pow(self, x: Node) -> Term:
@@ -287,6 +305,13 @@ def _is_size(x: Node) -> bool:
     return x.op.name == "size" or (x.op.name == "constant" and not x.type.shape and _whole(constant_value(x).item()))
 
 
+def _is_whole_piece(x: Node) -> bool:
+    if x.op.name != "constant" or x.type != ArrayType("f64"):
+        return False
+    found = named_number(abs(constant_value(x).item()))
+    return found is not None and not found.splits
+
+
 def _is_number(t: Term) -> bool:
     return signed(t)[1].form == "number"
 
@@ -335,9 +360,13 @@ def text_of(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+SEVERAL = re.compile(r"tuple|list|Any|\w+Result$")
+"""The annotations of functions that may give several results."""
+
+
 def _several(name: str, inputs: Sequence[Node], arguments: dict[str, Any]) -> list[Node]:
     """The nodes of the results of a function that gives several."""
-    if name not in FUNCTIONS or not str(signature(name).return_annotation).startswith(("tuple", "list", "Any")):
+    if name not in FUNCTIONS or not SEVERAL.match(str(signature(name).return_annotation)):
         return []
     found = FUNCTIONS[name](*map(Expr, inputs), **arguments)
     return [r.node for r in found] if isinstance(found, tuple | list) else []

@@ -138,6 +138,12 @@ class Terms:
 
     def product(self, terms: Iterable[Term], rank: int | None = None) -> Term:
         """The elementwise product of `terms`: its sign in front, numbers and scalars first, equal factors as powers."""
+        terms = list(terms)
+        if any(_is_number_quotient(t) for t in terms):
+            terms, below = self._numbers_spread(terms, [])
+            if below:
+                top = self.product(terms, rank)
+                return self.quotient(top, self.product(below), top.rank)
         sign = 1
         found: dict[Term, int] = {}
         for t in terms:
@@ -161,10 +167,37 @@ class Terms:
     def quotient(self, numerator: Term, denominator: Term, rank: int) -> Term:
         """``numerator/denominator`` with its sign in front; a sum divided by the number of its terms is a mean."""
         (s, top), (t, bottom) = signed(numerator), signed(denominator)
-        above, below = self._means(list(factors_of(top)), list(factors_of(bottom)))
+        above, below = self._numbers_spread(factors_of(top), factors_of(bottom))
+        above, below = self._means(above, below)
         top = self.product(above) if above else self.number(1)
         body = top if not below else self.make("quotient", (top, self.product(below)), (), rank)
         return body if s * t > 0 else self.negative(body)
+
+    def number_quotient(self, top: Term, bottom: Term) -> Term:
+        """A number that is written with a line, such as ``log(2)/3``, or a product with one: as a factor it is a factor
+        of its parts, above and below the line."""
+        if not is_one(bottom):
+            sign, top = signed(top)
+            body = self.make("quotient", (top, bottom), ("number",), top.rank)
+            return body if sign > 0 else self.negative(body)
+        return self.make("product", top.parts, ("number",), 0) if top.form == "product" else top
+
+    def _numbers_spread(self, above: Iterable[Term], below: Iterable[Term]) -> tuple[list[Term], list[Term]]:
+        """The factors above and below a line, with those of numbers that are quotients in their places."""
+        sides: tuple[list[Term], list[Term]] = ([], [])
+        for side, factors in enumerate((above, below)):
+            for t in factors:
+                s, body = signed(t)
+                if _is_number_quotient(body):
+                    top, bottom = body.parts if body.form == "quotient" else (body, None)
+                    parts = [f for f in factors_of(top) if not is_one(f)]
+                    if s < 0:
+                        parts[:1] = [self.negative(parts[0] if parts else self.number(1))]
+                    sides[side].extend(parts)
+                    sides[1 - side].extend(factors_of(bottom) if bottom else ())
+                else:
+                    sides[side].append(t)
+        return sides
 
     def _means(self, above: list[Term], below: list[Term]) -> tuple[list[Term], list[Term]]:
         for k, f in enumerate(above):
@@ -220,6 +253,11 @@ def _factor_class(t: Term) -> tuple[int, int]:
         base = base.parts[0]
     kinds = {"name": 0, "number": 0, "size": 0, "sum": 1, "call": 2, "quotient": 1 if base is not t else -1}
     return (1 if t.rank == 0 else 2, kinds.get(base.form, 3))
+
+
+def _is_number_quotient(t: Term) -> bool:
+    body = signed(t)[1]
+    return body.form in ("quotient", "product") and body.data == ("number",)
 
 
 # ---- the order of the terms of a sum

@@ -26,7 +26,6 @@ NOTHING, COMPARISON, OR, AND, SUM, NEGATIVE, PRODUCT, FACTOR, UNARY, POWER, POST
 STRENGTH = {"sum": SUM, "negative": NEGATIVE, "product": PRODUCT, "quotient": PRODUCT, "matmul": PRODUCT, "not": UNARY,
             "power": POWER, "transpose": POSTFIX, "index": POSTFIX}  # fmt: skip
 BINARY = {"|": OR, "&": AND, "//": PRODUCT, "%": PRODUCT}
-MULTIPLES_OF_PI = {math.pi: "pi", 2 * math.pi: "2*pi", 4 * math.pi: "4*pi"}
 RESERVED = {"where", "pi", "e", "inf", "nan", *keyword.kwlist}
 
 
@@ -78,7 +77,7 @@ def strength(t: Term) -> int:
     if t.form == "size":
         return size_strength(str(t.data[0]))
     if t.form == "number":
-        return PRODUCT if "*" in MULTIPLES_OF_PI.get(t.data[0], "") else ATOM
+        return ATOM
     return STRENGTH.get(t.form, ATOM)
 
 
@@ -132,8 +131,8 @@ def number_text(value: Any, dtype: str, explicit: bool) -> str:
         value = np.float32(value)
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf"
-    if value in MULTIPLES_OF_PI and dtype == "f64":
-        return MULTIPLES_OF_PI[value]
+    if value == math.pi and dtype == "f64":
+        return "pi"
     if value == int(value) and value < 1e15:
         return f"{int(value)}.0" if explicit else str(int(value))
     return str(value).replace("e+", "e")

@@ -125,6 +125,32 @@ def test_numbers_read_back(value: Any, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        ("log(2)*x/3", "x*log(2)/3"), ("sqrt(3)*x/2", "x*sqrt(3)/2"), ("x/(3*pi)", "x/(3*pi)"), ("x*pi/180", "pi*x/180"),
+        ("180/pi*x", "180/pi*x"), ("4*pi/3*r**3", "4*pi/3*r**3"), ("4*pi*r**3/3", "4*pi*r**3/3"), ("exp(-x**2/2)/sqrt(2*pi)", "exp(-x**2/2)/sqrt(2*pi)"),
+        ("log(x)/log(10)", "log(x)/log(10)"), ("x**log(2)", "x**log(2)"), ("x - log(2*pi)/2", "x - log(2*pi)/2"),
+        ("0.3*x", "0.3*x"), ("2.3*x", "2.3*x"), ("x/1.1", "x/1.1"),
+    ],
+)  # fmt: skip
+def test_numbers_with_names(formula: str, shown: str) -> None:
+    e = parse(formula)
+    assert text(e) == shown
+    for version in (e, canonical(e)):
+        assert canonicalise([parse(text(version)).node])[0] is canonicalise([e.node])[0]
+
+
+def test_a_symbol_named_pi_is_not_the_number() -> None:
+    e = FUNCTIONS["exp"](parse("pi", pi="") * np.pi)
+    assert parse(text(e), pi="").canonical().node is e.canonical().node
+
+
+def test_squares_of_roots_are_whole() -> None:
+    assert str(canonical(parse("exp(-(x/sqrt(2))**2)"))) == "exp(-x**2/2)"
+    assert str(canonical(parse("(sqrt(3)*x)**2"))) == "3*x**2"
+
+
+@pytest.mark.parametrize(
     "array",
     [np.array([1.0, -0.5]), np.array([[1, 2], [3, 4]]), np.array([0.1, 2], np.float32), np.ones((1, 1))],
 )

@@ -1,0 +1,71 @@
+"""Numbers that a person writes by name: ``log(2)/3``, ``1/sqrt(2*pi)``, ``180/pi``.
+
+A float is taken for such a number only if it is exactly what the written form gives when it is read back, by arithmetic
+on floats and by the exact coefficients of canonical products alike.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+from ..rewrite.terms import as_ratio
+
+SMALL = (1, 2, 3, 4, 5, 6, 8, 180)
+NAMED: dict[str, tuple[float, str | None, float]] = {
+    # name: its value, the function and its argument (None: a name of its own)
+    "pi": (math.pi, None, math.pi),
+    "exp(1)": (math.e, "exp", 1.0),
+    **{f"sqrt({n})": (math.sqrt(n), "sqrt", float(n)) for n in (2, 3, 5)},
+    **{f"log({n})": (math.log(n), "log", float(n)) for n in (2, 3, 10)},
+    "sqrt(pi)": (math.sqrt(math.pi), "sqrt", math.pi),
+    "sqrt(2*pi)": (math.sqrt(2 * math.pi), "sqrt", 2 * math.pi),
+    "sqrt(2/pi)": (math.sqrt(2 / math.pi), "sqrt", 2 / math.pi),
+    "log(pi)": (math.log(math.pi), "log", math.pi),
+    "log(2*pi)": (math.log(2 * math.pi), "log", 2 * math.pi),
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """The number ``over*name/under``, or ``over/(under*name)`` if the name stands below the line."""
+
+    over: int
+    name: str
+    under: int
+    below: bool
+    splits: bool
+    """Whether a product keeps the number when its parts are separate factors and divisors."""
+
+    @property
+    def function(self) -> str | None:
+        """The function whose value the name says, None for pi."""
+        return NAMED[self.name][1]
+
+    @property
+    def argument(self) -> float:
+        """What the function is taken of."""
+        return NAMED[self.name][2]
+
+
+@cache
+def named_numbers() -> dict[float, Named]:
+    """The positive floats that have a name, the shortest one each."""
+    found: dict[float, Named] = {}
+    ratios = sorted(((p, q) for p in SMALL for q in SMALL if math.gcd(p, q) == 1), key=lambda r: (sum(r), r))
+    for below in (False, True):
+        for p, q in ratios:
+            for name, (value, _, _) in NAMED.items():
+                exact = Fraction(p, q) / Fraction(value) if below else Fraction(value) * Fraction(p, q)
+                read = p / (q * value) if below else p * value / q
+                if float(exact) == read:
+                    splits = not below and as_ratio(Fraction(p * value) / q, "f64") == (Fraction(read), 1)
+                    found.setdefault(read, Named(p, name, q, below, splits))
+    return found
+
+
+def named_number(value: float) -> Named | None:
+    """How a person writes `value`, a positive float, if that takes the name of a constant."""
+    return named_numbers().get(value)
