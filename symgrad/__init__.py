@@ -10,6 +10,7 @@ from . import _checkout as _checkout
 from . import batching as batching
 from . import control as control
 from . import implicit as implicit
+from . import matrix_functions as matrix_functions
 from . import ops as ops
 from . import schedules as schedules
 from .api import compile

@@ -50,8 +50,8 @@ def _rebuilt(x: Node, new: Mapping[Node, Expr], n: Dim) -> Expr:
         return apply(
             x.op, [new[i] if i in new else broadcast_to(Expr(i), (n, *i.type.shape)) for i in x.inputs], x.params
         )
-    if x.op.name in CORE:
-        own = CORE[x.op.name]
+    own = _core_axes(x)
+    if own is not None:
         lead = max(len(i.type.shape) - c for i, c in zip(x.inputs, own, strict=True))
         aligned = [
             widen(new[i], len(i.type.shape), lead + c) if i in new else Expr(i)
@@ -61,6 +61,14 @@ def _rebuilt(x: Node, new: Mapping[Node, Expr], n: Dim) -> Expr:
     if x.op.name not in LOOPED and x.inputs[0] in new and not any(i in new for i in x.inputs[1:]):
         return apply(x.op, [new[x.inputs[0]], *map(Expr, x.inputs[1:])], x.params)
     return _looped(x, new, n)
+
+
+def _core_axes(x: Node) -> tuple[int, ...] | None:
+    """How many trailing axes of each operand are the operation's own, if it broadcasts over leading ones."""
+    if x.op.name == "matrix_function":  # a matrix, numbers, matrices
+        order: int = x.params[1]
+        return (2, *[0] * (len(x.inputs) - 1 - order), *[2] * order)
+    return CORE.get(x.op.name)
 
 
 def _einsum(x: Node, new: Mapping[Node, Expr], n: Dim) -> Expr:

@@ -4,7 +4,7 @@ values, so that first and second derivatives of `det` are exact at singular matr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,11 +104,18 @@ def logdet(a: Any) -> Expr:
     return apply("logdet", [matrix_operand("logdet", a, square=True)])
 
 
+class SlogdetResult(NamedTuple):
+    """What `slogdet` gives."""
+
+    sign: Expr
+    logabsdet: Expr
+
+
 @function("slogdet", numpy=[np.linalg.slogdet])
 def slogdet(a: Any) -> tuple[Expr, Expr]:
     """The sign of the determinant and the logarithm of its absolute value."""
     x = matrix_operand("slogdet", a, square=True)
-    return apply("detsign", [x]), apply("logdet", [x])
+    return SlogdetResult(apply("detsign", [x]), apply("logdet", [x]))
 
 
 @function("cofactor")

@@ -8,19 +8,20 @@ the choice of the singular vectors has the right first derivative.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..compiler.types import ArrayType, Dim, minimum
 from ..errors import ArgumentError, NotDifferentiable
-from ..expression import Expr, apply, function, lift
+from ..expression import FUNCTIONS, Expr, apply, function, lift
 from ..graph import Params
 from .arithmetic import where
-from .contraction import broadcast_to, unit_axes
+from .contraction import broadcast_to, sum_, unit_axes
 from .elementwise import mask
 from .linear_algebra import linalg_op, matrix_operand, require_matrix, t
 from .packing import Shape, pack, packed_size, unpack, unpack_cotangent
+from .shaping import slice_axes
 from .spectral import reciprocal_gaps, scaled
 from .triangles import lower_part
 
@@ -58,11 +59,9 @@ def _reciprocal(s: Expr) -> Expr:
     return mask(s > 0, 1 / where(s > 0, s, 1.0))
 
 
-def _svd_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
+def _svd_slope(parts: Sequence[Expr], cotangents: Sequence[Expr]) -> Expr:
     """Townsend, *Differentiating the singular value decomposition*, 2016."""
-    shapes = _svd_shapes(a.type)
-    u, s, vt = unpack(y, shapes)
-    gu, gs, gvt = zero_where_none(unpack_cotangent(g, shapes), (u, s, vt), g, y.ndim)
+    (u, s, vt), (gu, gs, gvt) = parts, cotangents
     v, gv = t(vt), t(gvt)
     f = reciprocal_gaps(s**2)
     down = unit_axes(s, [*range(s.ndim), None])
@@ -71,7 +70,55 @@ def _svd_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
     middle = u @ inner @ vt + scaled(u, gs) @ vt
     inverse = _reciprocal(s)
     beside = scaled(gu - u @ left, inverse) @ vt + scaled(u, inverse) @ t(gv - v @ right)
-    return [middle + beside]
+    return middle + beside
+
+
+def _svd_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
+    shapes = _svd_shapes(a.type)
+    parts = unpack(y, shapes)
+    return [_svd_slope(parts, zero_where_none(unpack_cotangent(g, shapes), parts, g, y.ndim))]
+
+
+# ---- full: U and V are square
+
+def _full_shapes(type_: ArrayType) -> list[Shape]:
+    m, n = type_.shape[-2:]
+    return [(m, m), (_smaller(m, n),), (n, n)]
+
+
+def _full_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
+    require_matrix("svd", types[0], square=False)
+    return ArrayType(types[0].dtype, (*types[0].shape[:-2], packed_size(_full_shapes(types[0]))))
+
+
+def _full_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
+    return pack(np.linalg.svd(args[0], full_matrices=True), args[0].ndim - 2)
+
+
+def _columns(x: Expr, start: Dim, count: Dim) -> Expr:
+    return slice_axes(x, [(start, count, 1)])
+
+
+def _rows(x: Expr, start: Dim, count: Dim) -> Expr:
+    return slice_axes(x, [(start, count, 1), (0, x.type.shape[-1], 1)])
+
+
+def _full_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
+    """As for the reduced one; the added vectors U2 turn as little as they can: ``U2.T @ dU2 = 0`` and
+    ``U1.T @ dU2 = -(U2.T @ dU1).T``, and so do those of V."""
+    shapes = _full_shapes(a.type)
+    parts = unpack(y, shapes)
+    gu, gs, gvt = zero_where_none(unpack_cotangent(g, shapes), parts, g, y.ndim)
+    u, s, vt = parts
+    (m, _), (k,), (n, _) = shapes
+    u1, u2, vt1, vt2 = _columns(u, 0, k), _columns(u, k, m - k), _rows(vt, 0, k), _rows(vt, k, n - k)
+    result = _svd_slope((u1, s, vt1), (_columns(gu, 0, k), gs, _rows(gvt, 0, k)))
+    inverse = scaled(u1, _reciprocal(s)) @ vt1
+    if m != k:
+        result = result - u2 @ t(_columns(gu, k, m - k)) @ inverse
+    if n != k:
+        result = result - inverse @ t(_rows(gvt, k, n - k)) @ vt2
+    return [result]
 
 
 def _svdvals_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
@@ -84,22 +131,62 @@ def _svdvals_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
     return [scaled(u, g) @ vt]
 
 
-linalg_op("svd", _svd_type, _svd_evaluate, _svd_vjp, "Singular value decomposition, reduced.")
+linalg_op("svd", _svd_type, _svd_evaluate, _svd_vjp, "Singular value decomposition, reduced.",
+          text=lambda x: ("svd", {"full_matrices": False}))  # fmt: skip
+linalg_op("full_svd", _full_type, _full_evaluate, _full_vjp, "Singular value decomposition with square U and V.",
+          text=lambda x: ("svd", {}))  # fmt: skip
 linalg_op("svdvals", _svdvals_type, lambda a, p, s: np.linalg.svd(a[0], compute_uv=False), _svdvals_vjp,
           "Singular values, falling.")  # fmt: skip
 
 
-@function("svd", numpy=[np.linalg.svd])
-def svd(a: Any, full_matrices: bool = False, compute_uv: bool = True) -> Any:
-    """The reduced singular value decomposition U, s, Vh; with ``compute_uv=False`` the singular values alone.
+class SVDResult(NamedTuple):
+    """What `svd` gives."""
 
-    Signs, and bases where singular values coincide, are LAPACK's choice: differentiate what does not depend on them."""
+    U: Expr
+    S: Expr
+    Vh: Expr
+
+
+@function("svd", numpy=[np.linalg.svd])
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """The singular value decomposition U, S, Vh, with square U and Vh or, without `full_matrices`, as many columns of U
+    and rows of Vh as singular values; with ``compute_uv=False`` the singular values alone.
+
+    Signs, bases where singular values coincide, and the vectors added to make U or Vh square are LAPACK's choice:
+    differentiate what does not depend on them.  Added vectors turn no more than they must."""
     x = matrix_operand("svd", a)
     if not compute_uv:
         return apply("svdvals", [x])
     if full_matrices and x.type.shape[-1] != x.type.shape[-2]:
-        raise ArgumentError("svd: full_matrices=True is not supported: the added vectors have no derivative")
-    return tuple(unpack(apply("svd", [x]), _svd_shapes(x.type)))
+        return SVDResult(*unpack(apply("full_svd", [x]), _full_shapes(x.type)))
+    return SVDResult(*unpack(apply("svd", [x]), _svd_shapes(x.type)))
+
+
+@function("condition_number", numpy=[np.linalg.cond])
+def condition_number(x: Any, p: Any = None) -> Expr:
+    """The condition number of matrices: the largest singular value by the smallest (the other way for `p` -2), or
+    ``norm(x, p)*norm(inv(x), p)``."""
+    operand = matrix_operand("cond", x)
+    if p in (None, 2, -2):
+        s = apply("svdvals", [operand])
+        last = s.type.shape[-1] - 1
+        ends = [sum_(slice_axes(s, [(k, 1, 1)]), -1) for k in (0, last)]
+        return ends[0] / ends[1] if p != -2 else ends[1] / ends[0]
+    norm: Any = FUNCTIONS["norm"]
+    result: Expr = norm(operand, p, (-2, -1)) * norm(FUNCTIONS["inv"](operand), p, (-2, -1))
+    return result
+
+
+@function("matrix_rank", numpy=[np.linalg.matrix_rank])
+def matrix_rank(a: Any, tol: Any = None) -> Expr:
+    """The number of singular values above `tol`, by default eps*max(m, n) times the largest."""
+    x = matrix_operand("matrix_rank", a)
+    s = apply("svdvals", [x])
+    if tol is None:
+        eps = float(np.finfo(np.float32 if x.dtype == "f32" else np.float64).eps)
+        longest = FUNCTIONS["maximum"](lift(x.shape[-2]), lift(x.shape[-1])).astype(x.dtype)
+        tol = FUNCTIONS["max"](s, axis=-1, keepdims=True) * eps * longest
+    return sum_(s > tol, -1)
 
 
 @function("svdvals", numpy=[np.linalg.svdvals])
@@ -140,17 +227,25 @@ def _qr_vjp(g: Expr, y: Expr, a: Expr) -> list[Any]:
 linalg_op("qr", _qr_type, _qr_evaluate, _qr_vjp, "QR factorisation, reduced.")
 
 
+class QRResult(NamedTuple):
+    """What `qr` gives."""
+
+    Q: Expr
+    R: Expr
+
+
 @function("qr", numpy=[np.linalg.qr])
-def qr(a: Any, mode: str = "reduced") -> tuple[Expr, Expr]:
-    """The reduced factorisation ``a = q @ r`` with orthonormal columns of q and upper triangular r.
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """The reduced factorisation ``a = Q @ R`` with orthonormal columns of Q and upper triangular R; R alone for `mode`
+    "r".
 
     Sizes that are not known yet are taken to be at least as many rows as columns.  Differentiable at full column
     rank."""
-    if mode != "reduced":
-        raise ArgumentError(f"qr: only mode='reduced' is supported, got {mode!r}")
+    if mode not in ("reduced", "r"):
+        raise ArgumentError(f"qr: mode must be 'reduced' or 'r', got {mode!r}")
     x = matrix_operand("qr", a)
-    q, r = unpack(apply("qr", [x]), _qr_shapes(x.type))
-    return q, r
+    result = QRResult(*unpack(apply("qr", [x]), _qr_shapes(x.type)))
+    return result.R if mode == "r" else result
 
 
 __all__ = ["qr", "svd", "svdvals"]

@@ -225,11 +225,13 @@ linalg_op("cholesky", square_type("cholesky"), _cholesky_evaluate, _cholesky_vjp
 
 
 @function("cholesky", numpy=[np.linalg.cholesky])
-def cholesky(a: Any) -> Expr:
-    """The lower triangular L with ``L @ L.T = a`` for a symmetric positive-definite `a` (its symmetric part is taken).
+def cholesky(a: Any, *, upper: bool = False) -> Expr:
+    """The lower triangular L with ``L @ L.T = a`` for a symmetric positive-definite `a` (its symmetric part is taken);
+    with `upper`, its transpose.
 
     DomainError where `a` is not positive definite."""
-    return apply("cholesky", [matrix_operand("cholesky", a, square=True)])
+    lower = apply("cholesky", [matrix_operand("cholesky", a, square=True)])
+    return t(lower) if upper else lower
 
 
 # ---- pinv, lstsq
@@ -250,13 +252,19 @@ def _pinv_vjp(g: Expr, y: Expr, a: Expr) -> list[Expr]:
     return [-(p @ g @ p) + _identity_minus(a @ y) @ t(g) @ (y @ p) + (p @ y) @ t(g) @ _identity_minus(y @ a)]
 
 
-linalg_op("pinv", _pinv_type, lambda a, p, s: np.linalg.pinv(a[0]), _pinv_vjp, "Moore-Penrose inverse.")
+def _pinv_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
+    return np.linalg.pinv(args[0], *params)
+
+
+linalg_op("pinv", _pinv_type, _pinv_evaluate, _pinv_vjp, "Moore-Penrose inverse.",
+          text=lambda x: ("pinv", {"rcond": x.params[0]} if x.params else {}))  # fmt: skip
 
 
 @function("pinv", numpy=[np.linalg.pinv])
-def pinv(a: Any) -> Expr:
-    """The Moore-Penrose inverse of matrices; its derivative is that at constant rank."""
-    return apply("pinv", [matrix_operand("pinv", a)])
+def pinv(a: Any, rcond: float | None = None) -> Expr:
+    """The Moore-Penrose inverse of matrices, in which singular values up to `rcond` (1e-15 by default) of the largest
+    count as 0; its derivative is that at constant rank."""
+    return apply("pinv", [matrix_operand("pinv", a)], () if rcond is None else (float(rcond),))
 
 
 def _lstsq_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
@@ -300,7 +308,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Expr, Expr, Expr, Expr]:
     eps = float(np.finfo(np.float32 if left.dtype == "f32" else np.float64).eps)
     longest = FUNCTIONS["maximum"](lift(left.shape[0]), lift(left.shape[1]))
     rank = (s > FUNCTIONS["max"](s) * eps * longest.astype(s.dtype)).sum()
-    return x, ((right - left @ x) ** 2).sum(axis=0), rank, s
+    misses = (right - left @ x) ** 2
+    return x, misses.sum(axis=0, keepdims=right.ndim == 1), rank, s
 
 
 # ---- expm
