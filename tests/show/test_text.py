@@ -127,12 +127,22 @@ def test_numbers_read_back(value: Any, shown: str) -> None:
 @pytest.mark.parametrize(
     ("formula", "shown"),
     [
-        ("log(2)*x/3", "x*log(2)/3"), ("sqrt(3)*x/2", "x*sqrt(3)/2"), ("x/(3*pi)", "x/(3*pi)"), ("x*pi/180", "pi*x/180"),
-        ("180/pi*x", "180/pi*x"), ("4*pi/3*r**3", "4*pi/3*r**3"), ("4*pi*r**3/3", "4*pi*r**3/3"), ("exp(-x**2/2)/sqrt(2*pi)", "exp(-x**2/2)/sqrt(2*pi)"),
-        ("log(x)/log(10)", "log(x)/log(10)"), ("x**log(2)", "x**log(2)"), ("x - log(2*pi)/2", "x - log(2*pi)/2"),
-        ("0.3*x", "0.3*x"), ("2.3*x", "2.3*x"), ("x/1.1", "x/1.1"),
+        ("log(2)*x/3", "x*log(2)/3"),
+        ("sqrt(3)*x/2", "x*sqrt(3)/2"),
+        ("x/(3*pi)", "x/(3*pi)"),
+        ("x*pi/180", "pi*x/180"),
+        ("180/pi*x", "180/pi*x"),
+        ("4*pi/3*r**3", "4*pi/3*r**3"),
+        ("4*pi*r**3/3", "4*pi*r**3/3"),
+        ("exp(-x**2/2)/sqrt(2*pi)", "exp(-x**2/2)/sqrt(2*pi)"),
+        ("log(x)/log(10)", "log(x)/log(10)"),
+        ("x**log(2)", "x**log(2)"),
+        ("x - log(2*pi)/2", "x - log(2*pi)/2"),
+        ("0.3*x", "0.3*x"),
+        ("2.3*x", "2.3*x"),
+        ("x/1.1", "x/1.1"),
     ],
-)  # fmt: skip
+)
 def test_numbers_with_names(formula: str, shown: str) -> None:
     e = parse(formula)
     assert text(e) == shown
