@@ -98,14 +98,12 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A matrix in memory: the index of its first element, the number of elements between two of its rows as they lie
-    in memory, and whether those rows run along the second axis of its role.
-    """
+    """A matrix in memory: the index of its first element, the number of elements between two rows and two columns."""
 
     array: str
     index: tuple[Expr, ...]
-    leading: Dim
-    transposed: bool
+    down: Dim
+    right: Dim
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +111,15 @@ class Product:
     """``target (+)= left @ right``: by BLAS where it is large, by packed panels of vectors of `lanes` in the middle, by
     the steps `otherwise` where it is small.
 
-    `rows`, `columns` and `inner` are (start, stop) of the axes; `accumulate` adds to what is there.
+    `rows`, `columns` and `inner` are (start, stop) of the axes; `batch` are axes with start and stop for each value of
+    which there is a product; `accumulate` adds to what is there.
     Of a `symmetric` result what lies on and above the diagonal is computed, and some of what lies below."""
 
     dtype: str
     rows: tuple[Dim, Dim]
     columns: tuple[Dim, Dim]
     inner: tuple[Dim, Dim]
+    batch: tuple[tuple[str, Dim, Dim], ...]
     target: Matrix
     left: Matrix
     right: Matrix
@@ -276,9 +276,10 @@ def _step(step: Step, pad: str) -> Iterator[str]:
             place = f"[{', '.join(map(print_value, prefix))}]" if prefix else ""
             yield f"{pad}fill {array}{place} = {print_value(value)}"
         case Product():
-            names = [f"{m.array}{chr(39) * m.transposed}" for m in (step.target, step.left, step.right)]
+            names = [f"{m.array}{chr(39) * (m.down == 1)}" for m in (step.target, step.left, step.right)]
             op, way = "add" * step.accumulate, "packed halves" if step.symmetric else "gemm or panels"
-            yield f"{pad}{names[0]} {op}= {names[1]} @ {names[2]} by {way}, or if small"
+            each = "".join(f" for {start} <= {axis} < {stop}" for axis, start, stop in step.batch)
+            yield f"{pad}{names[0]} {op}= {names[1]} @ {names[2]}{each} by {way}, or if small"
             for inner in step.otherwise:
                 yield from _step(inner, pad + "  ")
         case For(axis, start, stop, body, lanes, copies):

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 
 from .accesses import constant_along, contiguous
 from .alignment import all_axes, body_of, loads_of
-from .blas import MatrixProduct
 from .index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Reduce, SizeValue
 from .loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Product, Step, Store
+from .matrices import MatrixProduct, axes_of
 from .ranges import within
 from .scalars import SCALARS, neutral
 from .types import ArrayType, Dim
+from .types import product as product_of
 
 Place = tuple[str, tuple[Expr, ...]]
 BYTES = {"f64": 8, "f32": 4, "i64": 8, "bool": 1}
@@ -273,22 +274,29 @@ class _Builder:
             ends[product.row],
             ends[product.column],
             ends[product.inner],
-            self.matrix(target, product.row, ends),
-            self.matrix(product.left, product.row, ends),
-            self.matrix(product.right, product.inner, ends),
+            tuple((axis, *ends[axis]) for axis in product.batch),
+            self.matrix(target, product.row, product.column, ends),
+            self.matrix(product.left, product.row, product.inner, ends),
+            self.matrix(product.right, product.inner, product.column, ends),
             statement.target in self.context.partial,
             product.symmetric,
             self.context.vector_bytes // BYTES[statement.type.dtype],
             otherwise,
         )
 
-    def matrix(self, load: Load, row: str, ends: Mapping[str, tuple[Dim, Dim]]) -> Matrix:
-        """`load` as a matrix whose rows run along `row`."""
-        axes = [part.name for part in load.index if isinstance(part, AxisValue)]
+    def matrix(self, load: Load, row: str, column: str, ends: Mapping[str, tuple[Dim, Dim]]) -> Matrix:
+        """`load` as a matrix with rows along one axis and columns along another."""
         buffer, prefix = self.context.places.get(load.array, (load.array, ()))
-        size = self.context.memory[buffer].shape[-1]
-        first = tuple(SizeValue(ends[axis][0]) for axis in axes)
-        return Matrix(buffer, prefix + self.in_tile(load.array, first), size, axes[0] != row)
+        shape = self.context.memory[buffer].shape
+        apart: dict[str, Dim] = {}
+        index: list[Expr] = []
+        for k, part in enumerate(load.index, len(prefix)):
+            own = axes_of(Load("", (part,)), self.axes) or [""]
+            apart[own[0]] = product_of(shape[k + 1 :])
+            start = {own[0]: SizeValue(ends[own[0]][0])} if own[0] in (row, column) else {}
+            index.append(_at(part, start))
+        place = prefix + self.in_tile(load.array, tuple(index))
+        return Matrix(buffer, place, apart[row], apart[column])
 
     def in_tile(self, array: str, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """`index` counted from the beginning of the tile where the array has only the tile's length."""
@@ -314,6 +322,16 @@ class _Builder:
                 return Call(op, tuple(self.expression(arg) for arg in args))
             case _:
                 return expr
+
+
+def _at(expr: Expr, places: Mapping[str, Expr]) -> Expr:
+    match expr:
+        case AxisValue(name):
+            return places.get(name, expr)
+        case Call(op, args):
+            return Call(op, tuple(_at(arg, places) for arg in args))
+        case _:
+            return expr
 
 
 def _calls_mathematics(expr: Expr) -> bool:

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from .alignment import align, all_axes, loads
-from .blas import MatrixProduct, is_symmetric, matrix_product
 from .dependences import all_reads, needed_for, reads, targets, types_defined
 from .fusion import fuse, unrolled_axes
 from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Statement
 from .loops import Action, Fill, Nest, Repeat, Routine, Run, Schedule, StopUnless, Stream
+from .matrices import MatrixProduct, is_symmetric, matrix_product
 from .nests import Context, Place, build_nest
 from .scalars import neutral
 from .stacking import Stack, unstacked
@@ -158,7 +158,8 @@ class _Scheduler:
         for statement in statements:
             product = matrix_product(statement, scope.types, unrolled)
             if product is not None:
-                found[statement.target] = replace(product, symmetric=is_symmetric(product, makers))
+                symmetric = not product.batch and is_symmetric(product, makers)
+                found[statement.target] = replace(product, symmetric=symmetric)
         return found
 
     def mirrored(self, products: Mapping[str, MatrixProduct], scope: _Scope) -> list[Action]:
@@ -228,7 +229,7 @@ class _Scheduler:
                 places,
                 tuple(scope.places[name][0] for name in shifted if name in scope.places),
                 tuple(rows.values()),
-                TILE_OF_PRODUCTS if products else TILE,
+                TILE_OF_PRODUCTS if any(axis in (p.row, p.column, p.inner) for p in products.values()) else TILE,
             ),
             *after,
         ]

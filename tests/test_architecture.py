@@ -48,6 +48,7 @@ LAYERS = [
     "symgrad.compiler.tiles",
     "symgrad.compiler.memory",
     "symgrad.compiler.parallel",
+    "symgrad.compiler.callables",
     "symgrad.compiler.llvm",
     "symgrad.compiler.cache",
     "symgrad.compiler.builtin",

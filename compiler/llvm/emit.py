@@ -16,7 +16,7 @@ from ..blas import GEMM, SMALLEST_GEMM, SMALLEST_PRODUCT
 from ..index import Const
 from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Product, Step, Store
 from ..scalars import neutral
-from ..types import ArrayType, product
+from ..types import ArrayType, Dim, product
 from .builder import BYTES, MEMORY, SCALAR, Value, constant, vector
 from .interleaving import Interleaving
 from .packed import shape
@@ -135,18 +135,38 @@ class NestEmitter(Interleaving):
         m, n, k = (self.size(stop - start) for start, stop in (step.rows, step.columns, step.inner))
         work = self.emit(f"mul i64 {self.emit(f'mul i64 {m}, {n}')}, {k}")
         with self.branch(self.emit(f"icmp sge i64 {work}, {SMALLEST_PRODUCT}")) as small:
-            if step.symmetric:
-                self.packed(step, m, n, k)
-            else:
-                large = self.emit(f"icmp sge i64 {work}, {SMALLEST_GEMM}")
-                for size in (m, n, k, *(self.size(x.leading) for x in (step.target, step.left, step.right))):
-                    large = self.emit(f"and i1 {large}, {self.emit(f'icmp slt i64 {size}, {2**31}')}")
-                with self.branch(large) as medium:
-                    self.gemm(step, m, n, k)
-                    medium()
-                    self.packed(step, m, n, k)
+            self.each(step, step.batch, lambda: self.multiply(step, m, n, k, work))
             small()
             self.steps_of(step.otherwise)
+
+    def each(self, step: Product, batch: tuple[tuple[str, Dim, Dim], ...], body: Callable[[], None]) -> None:
+        """`body` for all values of the axes `batch`, of which there are a few."""
+        if not batch:
+            body()
+            return
+        (axis, start, stop), *rest = batch
+        self.open()
+        first, last = self.size(start), self.size(stop)
+        label = self.start_loop(first, last, 1)
+        self.positions[axis], self.steps[axis], self.axis_levels[axis] = f"%i{label}", 1, len(self.levels) - 1
+        self.each(step, tuple(rest), body)
+        del self.positions[axis], self.axis_levels[axis]
+        self.end_loop(label, last, 1, 1, first)
+        self.close()
+
+    def multiply(self, step: Product, m: str, n: str, k: str, work: str) -> None:
+        """One product by BLAS or by packed panels; BLAS wants neighbours along rows or along columns."""
+        matrices = (step.target, step.left, step.right)
+        if step.symmetric or not all(1 in (x.down, x.right) for x in matrices):
+            self.packed(step, m, n, k)
+            return
+        large = self.emit(f"icmp sge i64 {work}, {SMALLEST_GEMM}")
+        for size in (m, n, k, *(self.size(_leading(x)) for x in matrices)):
+            large = self.emit(f"and i1 {large}, {self.emit(f'icmp slt i64 {size}, {2**31}')}")
+        with self.branch(large) as medium:
+            self.gemm(step, m, n, k)
+            medium()
+            self.packed(step, m, n, k)
 
     @contextmanager
     def branch(self, condition: str) -> Iterator[Callable[[], None]]:
@@ -172,31 +192,31 @@ class NestEmitter(Interleaving):
 
     def packed(self, step: Product, m: str, n: str, k: str) -> None:
         """The call of our own product."""
-        left, right = step.left, step.right
-        if step.target.transposed:
+        target, left, right = step.target, step.left, step.right
+        if target.right != 1:
             m, n = n, m
-            left, right = _turned(step.right), _turned(step.left)
+            target, left, right = _turned(target), _turned(right), _turned(left)
         self.products.add((step.dtype, step.lanes))
-        c, a, b = (self.pointers(x.array, x.index).refs[()] for x in (step.target, left, right))
-        strides = [self.size(x.leading) if x.transposed == far else "1" for x in (left, right) for far in (False, True)]
-        numbers = ", ".join(f"i64 {x}" for x in (*strides[2:], m, n, k))
+        c, a, b = (self.pointers(x.array, x.index).refs[()] for x in (target, left, right))
+        ai, ap, bp, bj = (self.size(x) for x in (left.down, left.right, right.down, right.right))
+        places = f"ptr {c}, i64 {self.size(target.down)}, ptr {a}, i64 {ai}, i64 {ap}, ptr {b}, i64 {bp}, i64 {bj}"
         flags = f"i1 {str(step.accumulate).lower()}, i1 {str(step.symmetric).lower()}"
-        places = f"ptr {c}, i64 {self.size(step.target.leading)}, ptr {a}, i64 {strides[0]}, i64 {strides[1]}, ptr {b}"
-        self.do(f"call void @{shape(step.dtype, step.lanes).name('whole')}({places}, {numbers}, {flags})")
+        name = shape(step.dtype, step.lanes).name("whole")
+        self.do(f"call void @{name}({places}, i64 {m}, i64 {n}, i64 {k}, {flags})")
 
     def gemm(self, step: Product, m: str, n: str, k: str) -> None:
         """The call, in which every row-major matrix is the transpose of a column-major one."""
-        left, right = step.left, step.right
-        if step.target.transposed:
+        target, left, right = step.target, step.left, step.right
+        if target.right != 1:
             m, n = n, m
-            left, right = _turned(step.right), _turned(step.left)
+            target, left, right = _turned(target), _turned(right), _turned(left)
         scalar, row = SCALAR[step.dtype], GEMM[step.dtype]
         name = f"{row.module}.{row.symbol}"
         self.externs[name] = row
         one, beta = (self.allocate(scalar, constant(x, step.dtype)) for x in (1, int(step.accumulate)))
-        c, a, b = (self.pointers(x.array, x.index).refs[()] for x in (step.target, left, right))
-        ldc, lda, ldb = (self.integer(self.size(x.leading)) for x in (step.target, left, right))
-        flags = ["@blas.transposed" if x.transposed else "@blas.plain" for x in (right, left)]
+        c, a, b = (self.pointers(x.array, x.index).refs[()] for x in (target, left, right))
+        ldc, lda, ldb = (self.integer(self.size(_leading(x))) for x in (target, left, right))
+        flags = ["@blas.plain" if x.right == 1 else "@blas.transposed" for x in (right, left)]
         sizes = [self.integer(size) for size in (n, m, k)]
         arguments = [*flags, *sizes, one, b, ldb, a, lda, beta, c, ldc]
         self.do(f'call void @"{name}"({", ".join(f"ptr {x}" for x in arguments)})')
@@ -357,7 +377,12 @@ class NestEmitter(Interleaving):
 
 
 def _turned(matrix: Matrix) -> Matrix:
-    return replace(matrix, transposed=not matrix.transposed)
+    return replace(matrix, down=matrix.right, right=matrix.down)
+
+
+def _leading(matrix: Matrix) -> Dim:
+    """The elements between two of its lines as they lie in memory."""
+    return matrix.down if matrix.right == 1 else matrix.right
 
 
 def _written(body: tuple[Step, ...]) -> set[str]:

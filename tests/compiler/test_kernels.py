@@ -131,6 +131,50 @@ def test_packed_products(
     np.testing.assert_allclose(kernel(*arguments)[0], exact.T if turned else exact, rtol=bound, atol=bound)
 
 
+PRODUCTS = {
+    # shapes of A and B, what is loaded from them, the axes of the result, and the same by NumPy
+    "batch in the middle": ("m, b, q", "b, n, q", "A[i, e, k]", "B[e, j, k]", "iej", "iek,ejk->iej", ()),
+    "batch in front": ("b, m, q", "b, q, n", "A[e, i, k]", "B[e, k, j]", "eij", "eik,ekj->eij", ()),
+    "batch on one side": ("b, m, q", "q, n", "A[e, i, k]", "B[k, j]", "eij", "eik,kj->eij", ()),
+    "batch last in the factors": ("m, q, b", "q, n, b", "A[i, k, e]", "B[k, j, e]", "eij", "ike,kje->eij", ()),
+    "turned result": ("b, m, q", "b, n, q", "A[e, i, k]", "B[e, j, k]", "eji", "eik,ejk->eji", ()),
+    "part of a matrix": ("m, q + 2", "q, n", "A[i, add(k, 1)]", "B[k, j]", "ij", "ik,kj->ij", np.s_[:, 1:-1]),
+    "one row of many": ("3, m, q", "q, n", "A[1, i, k]", "B[k, j]", "ij", "ik,kj->ij", (1,)),
+}
+
+
+@pytest.mark.parametrize("way", ["loops", "panels", "gemm"])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_parts_and_batches(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emit, "SMALLEST_PRODUCT", 2**60 if way == "loops" else 0)
+    monkeypatch.setattr(emit, "SMALLEST_GEMM", 2**60 if way == "panels" else 0)
+    a, b, left, right, out, formula, part = PRODUCTS[name]
+    sizes = {"m": 13, "n": 9, "q": 21, "b": 4, "q + 2": 23, "3": 3}
+    extents = {"i": "m", "j": "n", "e": "b"}
+    axes = ", ".join(f"{axis} < {extents[axis]}" for axis in out)
+    kernel = kernel_of(
+        f"program(A: f64[{a}], B: f64[{b}]) sizes(m, n, q, b)\n"
+        f"  C: f64[{axes}] = add[k < q] mul({left}, {right})\n  return C\n"
+    )
+    assert " @ " in kernel.loops
+    rng = np.random.default_rng(6)
+    A, B = (rng.standard_normal([sizes[size] for size in shape.split(", ")]) for shape in (a, b))
+    (found,) = kernel(A, B, sizes={name: sizes[name] for name in kernel.schedule.named})
+    np.testing.assert_allclose(found, np.einsum(formula, A[part], B), rtol=1e-12, atol=1e-12)
+
+
+def test_products_out_of_range_are_errors() -> None:
+    kernel = kernel_of("""
+program(A: f64[m, p], B: f64[q, n])
+  C: f64[i < m, j < n] = add[k < q] mul(A[i, k], B[k, j])
+  return C
+""")
+    A, B = np.ones((50, 40)), np.ones((40, 50))
+    assert np.array_equal(kernel(A, B)[0], A @ B)
+    with pytest.raises(IndexError):
+        kernel(A[:, :-1].copy(), B)
+
+
 @pytest.mark.parametrize("sizes", [(3, 2, 4), (5, 9, 6), (1, 1, 1), (40, 33, 7)])
 def test_sums_over_loops_on_both_sides_of_another(sizes: tuple[int, int, int]) -> None:
     """One of the two results is summed over the outermost and the innermost loop of their nest."""
