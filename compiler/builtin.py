@@ -1,24 +1,22 @@
-"""Callables that CPython calls as it calls its own builtins: a type whose instances carry machine code.
+"""The native entries of callables: records of what a function takes and gives, plans of what its kernels want.
 
-Instances of a class under `natively_callable` have room for two pointers: the function that the interpreter calls
-(its vectorcall protocol) and a record for that function.  As long as the first is null, calling works as for every
-Python class, through ``__call__``.  An `Entry` sets both: from then on ordinary calls run without any Python code in
-between, and all others go to a method of the instance.
+An `Entry` has the ordinary calls of an instance answered by machine code, without any Python code in between; all
+others go to a method of the instance.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
-import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from .cache import kept
+from .callables import WORD, offsets, peek, supported
 from .llvm.calling import (
     CALL,
     DICT,
@@ -30,7 +28,6 @@ from .llvm.calling import (
     TYPES,
     Branch,
     Leaf,
-    Offsets,
     Plan,
     Record,
     call_text,
@@ -41,11 +38,9 @@ from .llvm.calling_scalars import Slots, scalars_text
 from .llvm.jit import Code, determinants, host, object_code
 from .types import DTYPES, ArrayType
 
-T = TypeVar("T")
 Tree = Any
 """A leaf, or a dict, list or tuple of trees."""
 
-WORD = ctypes.sizeof(ctypes.c_void_p)
 MOST_WORDS = 4096
 """The most that a call may need on the stack: beyond it Python takes the call."""
 MOST_FLOATS = 64
@@ -53,84 +48,6 @@ MOST_FLOATS = 64
 MOST_PLANS = 256
 LARGEST_WORKSPACE = 2**22
 """Up to so many bytes of temporary memory a function keeps between calls."""
-_HAVE_VECTORCALL, _DEFAULT = 1 << 11, 1 << 18
-_MEMBERS, _READ_ONLY, _SIGNED_SIZE = 72, 1, 19
-
-
-def natively_callable(cls: type[T]) -> type[T]:
-    """Class decorator: instances can be given an `Entry`.  Where the interpreter has no such thing, `cls` itself."""
-    if not supported():
-        return cls
-    at = cls.__basicsize__
-    members = (_Member * 2)(_Member(b"__vectorcalloffset__", _SIGNED_SIZE, at, _READ_ONLY, None))
-    slots = (_Slot * 2)(_Slot(_MEMBERS, ctypes.addressof(members)))
-    name = f"{cls.__module__}.{cls.__qualname__}".encode()
-    specification = _Specification(name, at + 2 * WORD, 0, _HAVE_VECTORCALL | _DEFAULT, ctypes.addressof(slots))
-    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object)
-    made: Any = make(("PyType_FromSpecWithBases", ctypes.pythonapi))(ctypes.addressof(specification), (cls,))
-    made.__doc__ = cls.__doc__
-    made._native_memory = (members, name)
-    return made  # type: ignore[no-any-return]
-
-
-class _Slot(ctypes.Structure):
-    _fields_ = (("slot", ctypes.c_int), ("function", ctypes.c_void_p))
-
-
-class _Specification(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("basicsize", ctypes.c_int),
-        ("itemsize", ctypes.c_int),
-        ("flags", ctypes.c_uint),
-        ("slots", ctypes.c_void_p),
-    )
-
-
-class _Member(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("type", ctypes.c_int),
-        ("offset", ctypes.c_ssize_t),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
-@lru_cache(maxsize=1)
-def supported() -> bool:
-    """Whether this is CPython with its usual objects: 64 bits, one lock for all threads, no debugging fields."""
-    if sys.implementation.name != "cpython" or WORD != 8 or hasattr(sys, "gettotalrefcount"):
-        return False
-    return not sysconfig.get_config_var("Py_GIL_DISABLED") and _as_expected()
-
-
-def _as_expected() -> bool:
-    """Whether objects have their contents where machine code reads them."""
-    o = _offsets(0)
-    array = np.zeros((2, 3))
-    read = {
-        "type": _at(id(1.5) + o.type, ctypes.c_void_p) == id(float),
-        "float": _at(id(array) + o.type, ctypes.c_void_p) == id(np.ndarray),
-        "data": _at(id(array) + o.data, ctypes.c_void_p) == array.ctypes.data,
-        "rank": _at(id(array) + o.rank, ctypes.c_int) == 2,
-        "shape": _at(_at(id(array) + o.shape, ctypes.c_void_p) + 8, ctypes.c_int64) == 3,
-        "dtype": _at(id(array) + o.dtype, ctypes.c_void_p) == id(array.dtype),
-        "flags": _at(id(array) + o.flags, ctypes.c_int) == array.flags.num,
-        "number": _at(id(array.dtype) + o.number, ctypes.c_int) == array.dtype.num,
-        "order": _at(id(array.dtype) + o.byteorder, ctypes.c_char) == array.dtype.byteorder.encode(),
-    }
-    number = 1.5
-    return all(read.values()) and _at(id(number) + o.contents, ctypes.c_double) == number
-
-
-def _at(address: int, type_: Any) -> Any:
-    return type_.from_address(address).value
-
-
-def _offsets(record: int) -> Offsets:
-    contents = object.__basicsize__
-    return Offsets(contents - WORD, contents, record, ord(">" if sys.byteorder == "little" else "<"))
 
 
 # ---- the code
@@ -139,7 +56,7 @@ def _offsets(record: int) -> Offsets:
 @lru_cache(maxsize=4)
 def _code(record: int) -> Code:
     """The entry for objects that have their record at `record`."""
-    text, target = call_text(_offsets(record)), host()
+    text, target = call_text(offsets(record)), host()
     found = kept(determinants(text, target), lambda: object_code(text, target))
     return Code(found, {}, _addresses())
 
@@ -147,7 +64,7 @@ def _code(record: int) -> Code:
 @lru_cache(maxsize=256)
 def _scalar_code(record: int, length: int, takes: tuple[int, ...], gives: Slots) -> Code:
     """The entry of functions of floats, which all functions of that signature share."""
-    text, target = scalars_text(_offsets(record), tuple.__basicsize__, length, takes, gives), host()
+    text, target = scalars_text(offsets(record), tuple.__basicsize__, length, takes, gives), host()
     found = kept(determinants(text, target), lambda: object_code(text, target))
     return Code(found, {}, {name: _addresses()[name] for name in (*SCALAR_FUNCTIONS, "PyFloat_Type")})
 
@@ -167,7 +84,7 @@ def _numpy_function(number: int) -> int:
 
     get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
     table = get(("PyCapsule_GetPointer", ctypes.pythonapi))(_multiarray_umath._ARRAY_API, None)
-    address: int = _at(table + WORD * number, ctypes.c_void_p)
+    address: int = peek(table + WORD * number, ctypes.c_void_p)
     return address
 
 
@@ -381,4 +298,4 @@ def _set(address: int, value: int) -> None:
     ctypes.c_void_p.from_address(address).value = value
 
 
-__all__ = ["Entry", "Ready", "entry", "natively_callable", "supported"]
+__all__ = ["Entry", "Ready", "entry"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from .outline import Lives
 from .types import DTYPES, ArrayType
@@ -13,8 +13,7 @@ ALIGNMENT = 64
 LARGEST = 2**47
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Byte offsets of the temporaries, and how many bytes they need together."""
 
     offsets: dict[str, int]

@@ -1,12 +1,13 @@
 """What is left of a schedule once its code is made: what a call must know, and nothing else.
 
-These records are all that is loaded of the compiler in a process that finds its code on disk.
+These records are all that is loaded of the compiler in a process that finds its code on disk; they are named
+tuples, which take a fifth of a dataclass's time to load.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .types import ArrayType, Dim
 
@@ -18,8 +19,7 @@ Work = tuple[tuple[Dim, int], ...]
 """Numbers of elements, and of instructions for each."""
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """A pass over a long axis, cut into tiles (`loops.Stream`)."""
 
     name: str
@@ -30,8 +30,7 @@ class Pass:
     least: int
 
 
-@dataclass(frozen=True)
-class Callback:
+class Callback(NamedTuple):
     """A routine that is not written in loops (`loops.Routine`)."""
 
     function: str
@@ -40,8 +39,7 @@ class Callback:
     targets: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Outline:
+class Outline(NamedTuple):
     """The arrays of a kernel's table of pointers in their order, its sizes in theirs, and what runs beside its loops.
 
     `types` are those of the inputs, `named` the program's own sizes."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -41,8 +40,7 @@ class TypeMismatch(TypeError):
     """An array does not have the element type or layout that the kernel reads."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a call needs to know for one set of shapes: `scratch` bytes follow the temporaries in the workspace."""
 
     sizes: Array
@@ -53,8 +51,7 @@ class Plan:
     long: bool
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(NamedTuple):
     """A kernel without what it was made from: it can be kept on disk."""
 
     outline: Outline

@@ -17,23 +17,25 @@ import numpy as np
 
 from .arguments import Array, Parameter, Signature, describe
 from .broadcasting import over_points, spread
-from .checking import Certificate, check
-from .compiler.builtin import Entry, entry, natively_callable
+from .compiler.callables import natively_callable
 from .compiler.types import DTYPES, ArrayType, evaluate
 from .errors import ArgumentError
 from .flattening import Layout
 from .formula import JOINS, Formula
 from .graph import FlatTable, Node, flatten, unflatten
 from .machine import Bound, Machine, Options
-from .nonfinite import Nonfinite, trace
 from .problem import Problem
-from .profiling import Profile, profile
 from .shelf import Described, Request, Shelf
 from .stages import text_of_stage
 from .trees import Tree, leaves, mapped, matching, rebuilt
 
 if TYPE_CHECKING:
     import scipy.sparse.linalg
+
+    from .checking import Certificate
+    from .compiler.builtin import Entry
+    from .nonfinite import Nonfinite
+    from .profiling import Profile
 
 MOST_KNOWN = 1000
 """For so many sets of shapes a function remembers that it has checked them."""
@@ -106,6 +108,8 @@ class Function:
         """Has further calls with arguments of these shapes run by machine code alone, where that can be."""
         if self._ambiguous:
             return
+        from .compiler.builtin import entry
+
         with self._lock:
             if self._entry is None:
                 arguments = [mapped(lambda x: x.type, p.tree) for p in self.outline.parameters]
@@ -321,6 +325,8 @@ class Function:
         >>> bool(f.check(2.0))
         True
         """
+        from .checking import check
+
         values, sizes = self._given_values(args, keywords)
         return check(self.formula, self.options, values, sizes, most)
 
@@ -340,11 +346,15 @@ class Function:
             this is a logarithm of 0
             where x - 1 may be 0, write xlogy(k, x - 1) for k*log(x - 1), or log(maximum(x - 1, 1e-300))
         """
+        from .nonfinite import trace
+
         return trace(self.formula, *self._given_values(args, keywords))
 
     def profile(self, *args: Any, **keywords: Any) -> Profile:
         """Time and bytes of each part of the formula, in the user's own text, for these arguments: each part compiled
         alone, beside the time of the whole, in which the parts share their loops."""
+        from .profiling import profile
+
         return profile(self.formula, self.options, *self._given_values(args, keywords))
 
     # ---- looking at it

@@ -18,6 +18,7 @@ import numpy as np
 
 from .arguments import plain_name
 from .compiler.index import Program
+from .compiler.running import Runner
 from .errors import DomainError, OutOfMemory
 from .graph import Node
 from .lowering import Lowered, expand, lower
@@ -29,7 +30,6 @@ from .tapes import tape_of
 if TYPE_CHECKING:
     from .compiler.builtin import Ready
     from .compiler.llvm.jit import Target
-    from .compiler.running import Runner
     from .compiler.tape import Tape
 
 Array = np.ndarray[Any, Any]
@@ -159,8 +159,6 @@ class Machine:
         found = None if self._keeper is None else self._keeper.version(key)
         if found is None:
             return None
-        from .compiler.running import Runner
-
         constants, positions, finished = found
         kernel = Runner.restored(finished, self.options.threads or processors())
         return Version(Lowered(Program(kernel.outline.types, (), ()), constants, positions), kernel)

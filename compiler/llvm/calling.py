@@ -10,9 +10,9 @@ Objects are read as the inline functions of CPython and NumPy read them; `Offset
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, auto
 
+from ..callables import Offsets
 from .control import Writer
 
 CALL = "symgrad.call"
@@ -116,45 +116,6 @@ class Plan(Words):
     """A function that sets on how many threads BLAS works, or null."""
     OWNER = auto()
     """The object that keeps all this alive."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offsets:
-    """Bytes from the beginning of an object: where its type stands, where its contents begin, and where a callable
-    has its record; `swapped` is the sign of the other byte order."""
-
-    type: int
-    contents: int
-    record: int
-    swapped: int
-
-    @property
-    def data(self) -> int:
-        return self.contents
-
-    @property
-    def rank(self) -> int:
-        return self.contents + 8
-
-    @property
-    def shape(self) -> int:
-        return self.contents + 16
-
-    @property
-    def dtype(self) -> int:
-        return self.contents + 40
-
-    @property
-    def flags(self) -> int:
-        return self.contents + 48
-
-    @property
-    def byteorder(self) -> int:
-        return self.contents + 10
-
-    @property
-    def number(self) -> int:
-        return self.contents + 12
 
 
 READABLE = 0x101
@@ -733,4 +694,4 @@ def _dropped() -> str:
     return f.text()
 
 
-__all__ = ["CALL", "FUNCTIONS", "KINDS", "TYPES", "Branch", "Leaf", "Offsets", "Plan", "Record", "call_text"]
+__all__ = ["CALL", "FUNCTIONS", "KINDS", "TYPES", "Branch", "Leaf", "Plan", "Record", "call_text"]

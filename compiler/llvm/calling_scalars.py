@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .calling import Offsets, Plan, Record
+from ..callables import Offsets
+from .calling import Plan, Record
 from .control import Writer
 
 CALL = "symgrad.scalars"

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from symgrad.compiler.builtin import supported
+from symgrad.compiler.callables import supported
 
 import symgrad as sg
 from symgrad.errors import ArgumentError, DomainError, SymgradError
