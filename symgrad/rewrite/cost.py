@@ -71,6 +71,8 @@ def own_length(x: Node) -> int:
         return _signs_of_einsum(x.params, tuple(i.type for i in x.inputs)) + 2 * loose
     if name == "delta":
         return 6
+    if name == "cast":
+        return 2
     if name in ("slice", "unslice"):
         return 4 * len(x.params[0])
     return len(name) + 2 * max(len(x.inputs), 1)

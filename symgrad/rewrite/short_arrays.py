@@ -14,6 +14,7 @@ from ..graph import Node, lookup, node
 from ..ops.contraction import einsum_node
 from .canonical import build_sum, rebuild
 from .engine import Assumed
+from .factoring import expanded
 from .fractions import filled
 from .symmetry import transposed
 from .terms import ONE, constant_node, split
@@ -29,6 +30,7 @@ def forms(x: Node) -> Iterator[Form]:
             yield from _multiplied_out(x)
             yield from _number_out(x)
             yield from _inverse(x)
+            yield from _one_hot(x)
         case "mul":
             yield from _sign_into(x)
             yield from _number_out(x)
@@ -38,6 +40,7 @@ def forms(x: Node) -> Iterator[Form]:
             yield from _number_out(x)
         case "add":
             yield from _content_out(x)
+            yield from _complements(x)
 
 
 def _multiplied_out(x: Node) -> Iterator[Form]:
@@ -244,3 +247,54 @@ def _flattened(parts: list[tuple[Node, bool]]) -> list[tuple[Node, bool]]:
         else:
             found += [(z, t != turned) for z, t in (inner[::-1] if turned else inner)]
     return found
+
+
+# ---- sums that are known
+
+def _one_hot(x: Node) -> Iterator[Form]:
+    """The sum over classes of ``arange(n) == k`` is 1 where k is an index."""
+    labels, out, extra = x.params
+    for j, operand in enumerate(x.inputs):
+        chosen = _index_of_one_hot(operand)
+        if chosen is None or len(x.inputs) == 1:
+            continue
+        own = labels[j]
+        others = {label for i, ls in enumerate(labels) if i != j for label in ls}
+        if own[-1] in others or own[-1] in out or not set(own[:-1]) <= others:
+            continue
+        inputs = [y for i, y in enumerate(x.inputs) if i != j]
+        rest = [ls for i, ls in enumerate(labels) if i != j]
+        yield "one class", rebuild(einsum_node(inputs, rest, out, dict(extra))), [("an index", chosen)]
+
+
+def _index_of_one_hot(x: Node) -> Node | None:
+    if x.op.name != "cast" or x.inputs[0].op.name != "equal":
+        return None
+    for a, b in (x.inputs[0].inputs, x.inputs[0].inputs[::-1]):
+        if a.op.name == "iota" and b.type.shape[-1:] == (1,) and len(b.type.shape) == len(x.type.shape):
+            return b.inputs[0] if b.op.name == "einsum" else b
+    return None
+
+
+def _complements(x: Node) -> Iterator[Form]:
+    """``sigmoid(-u)`` as ``1 - sigmoid(u)`` where both stand in a sum."""
+    found = {f: None for t in x.inputs for f in _factors(t) if f.op.name == "sigmoid"}
+    for f in found:
+        mirrored = node(f.op, (_times(-ONE, f.inputs[0]),))
+        if mirrored in found and split(f.inputs[0])[0] < 0:
+            other = rebuild(node(lookup("sub"), (constant_node(1, x.type.dtype), mirrored)))
+            terms = [_with_factor(t, f, other) for t in x.inputs]
+            total = rebuild(node(lookup("add"), tuple(terms)))
+            yield "complement of sigmoid", expanded(total) or total if total.op.name == "add" else total, []
+
+
+def _factors(x: Node) -> tuple[Node, ...]:
+    return x.inputs if x.op.name == "mul" else (x,)
+
+
+def _with_factor(x: Node, old: Node, new: Node) -> Node:
+    if x is old:
+        return new
+    if x.op.name != "mul" or old not in x.inputs:
+        return x
+    return rebuild(node(x.op, tuple(new if f is old else f for f in x.inputs)))

@@ -86,7 +86,20 @@ def _always(x: Node) -> bool:
     if x.op.name != "logical_or":
         return False
     a, b = x.inputs
-    return _opposite(a) is b or _opposite(b) is a or _fails_with(a, b)
+    return _opposite(a) is b or _opposite(b) is a or _fails_with(a, b) or _never_both_zero(a, b)
+
+
+def _never_both_zero(a: Node, b: Node) -> bool:
+    """Whether ``a`` and ``b`` say ``y != 0`` and ``1 - y != 0``."""
+    if a.op.name != "not_equal" or b.op.name != "not_equal":
+        return False
+    tested = [[i for i in c.inputs if number_of(i) != 0] for c in (a, b)]
+    if [len(t) for t in tested] != [1, 1]:
+        return False
+    total = (Expr(tested[0][0]) + Expr(tested[1][0])).canonical().node
+    value = number_of(total)
+    zero = total.op.name == "add" and [split(t)[0] for t in total.inputs if number_of(t) is None] == [Fraction(0)]
+    return bool(value) or zero
 
 
 def _negated(x: Node) -> Node | None:
@@ -228,3 +241,19 @@ def _turned(x: Node, rebuild: Rebuild) -> Found:
     if number_of(a) is not None and number_of(b) is None:
         return node(lookup(OPPOSITE[x.op.name]), (b, a))
     return None
+
+
+@SHORT.procedure("clip", "where")
+def _clip(x: Node, rebuild: Rebuild) -> Found:
+    """``where(abs(d) <= k, d, k*sign(d))`` as ``clip(d, -k, k)``."""
+    condition, inner, outer = x.inputs
+    if condition.op.name not in ("less", "less_equal") or condition.inputs[0].op.name != "abs":
+        return None
+    (d,), k = condition.inputs[0].inputs, condition.inputs[1]
+    value = number_of(k)
+    if value is None or value < 0 or inner is not d:
+        return None
+    edge = rebuild(node(lookup("mul"), (k, rebuild(node(lookup("sign"), (d,))))))
+    if outer is not edge:
+        return None
+    return rebuild(FUNCTIONS["clip"](Expr(d), -float(value), float(value)).node)

@@ -181,6 +181,18 @@ class Arrays:
     def _iota(self, x: Node) -> Term:
         return self._call("arange", x, [self.terms.literal(str(x.params[0]))])
 
+    def _clipped(self, x: Node) -> Term | None:
+        """``minimum(maximum(y, low), high)`` as ``clip(y, low, high)``; None for any other minimum."""
+        number = _scalar_value(x.inputs[0]), _scalar_value(x.inputs[1])
+        for high, inner, most in ((*x.inputs, number[0]), (*x.inputs[::-1], number[1])):
+            if most is None or inner.op.name != "maximum" or self.uses[inner] > 1:
+                continue
+            for low, y in (inner.inputs, inner.inputs[::-1]):
+                least = _scalar_value(low)
+                if least is not None and least <= most and y.op.name != "constant":
+                    return self._call("clip", x, [self.of[i] for i in (y, low, high)])
+        return None
+
     # ---- indexing
 
     def _indexed(self, base: Term, items: Sequence[str | None], rank: int, parts: Sequence[Term] = ()) -> Term:
@@ -238,11 +250,15 @@ class Arrays:
         return self.of[x.inputs[0]] if whole else None
 
 
-_WRITE: dict[str, Callable[[Arrays, Node], Term]] = {
+_WRITE: dict[str, Callable[[Arrays, Node], Term | None]] = {
     "einsum": Arrays._einsum, "delta": Arrays._delta, "iota": Arrays._iota, "slice": Arrays._slice,
     "unslice": Arrays._unslice, "take": Arrays._take, "scatter": Arrays._scatter, "reshape": Arrays._reshape,
-    "concatenate": Arrays._concatenate,
+    "concatenate": Arrays._concatenate, "minimum": Arrays._clipped,
 }  # fmt: skip
+
+
+def _scalar_value(x: Node) -> float | None:
+    return constant_value(x).item() if x.op.name == "constant" and not x.type.shape else None
 
 
 # ---- parameters, sizes and slices
