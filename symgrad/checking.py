@@ -179,7 +179,7 @@ class _Checked:
         if kink:
             self.certificate.skipped.append(f"{name}: a kink in {self._label(k)}; the rule gives the subgradient")
         elif difference is not None:
-            self._agree("gradient", expected, difference, exact.scale)
+            self._agree("gradient", expected, difference, exact.scale, exact.step(k))
 
     def _curvature(self, name: str, exact: Exact, pair: tuple[int, int], found: float) -> None:
         expected, smooth, sensitivity = exact.curvature(*pair)
@@ -206,10 +206,12 @@ class _Checked:
         if error / allowed > worst.ratio:
             worst.ratio, worst.ratio_where = float(error / allowed), where
 
-    def _agree(self, quantity: str, a: Any, b: Any, scale: Any) -> None:
+    def _agree(self, quantity: str, a: Any, b: Any, scale: Any, step: Any) -> None:
+        """Notes how well a slope agrees with a central difference, whose own error is of the order of step**2."""
         import mpmath
 
-        difference = abs(a - b) / max(abs(a), abs(b), scale * mpmath.mpf(10) ** -20, mpmath.mpf(10) ** -200)
+        least = max(scale * mpmath.mpf(10) ** -20, step ** mpmath.mpf(1.5), mpmath.mpf(10) ** -200)
+        difference = abs(a - b) / max(abs(a), abs(b), least)
         digits = -float(mpmath.log10(difference)) if difference else float(WORKING)
         worst = self.certificate.worst[quantity]
         worst.digits = min(worst.digits, digits)
@@ -286,7 +288,8 @@ class Exact:
         x, index = self.places[k]
         return self._finite(self.checked.raw[self.checked.variables.index(x)], values, index)
 
-    def _step(self, k: int) -> Any:
+    def step(self, k: int) -> Any:
+        """By how much element k is moved in differences."""
         import mpmath
 
         x, index = self.places[k]
@@ -294,7 +297,7 @@ class Exact:
 
     def slope(self, k: int) -> tuple[Any, Any, bool]:
         """Element k of the gradient by the rules and by differences, and whether there is a kink."""
-        h = self._step(k)
+        h = self.step(k)
         expected = self.rule(k, self.given)
         here = self.here
         above, below = (self.value(self._moved(self.given, k, step)) for step in (h, -h))
@@ -312,11 +315,11 @@ class Exact:
         other = self._difference(k, j, self.given, 1000)
         if found is None or other is None:
             return None, False, 0
-        smooth = abs(found - other) <= 1e-12 * abs(found) + abs(self._step(j)) * 1e6
+        smooth = abs(found - other) <= 1e-12 * abs(found) + abs(self.step(j)) * 1e6
         return found, smooth, self.sensitivity(lambda p: self._difference(k, j, p, 1))
 
     def _difference(self, k: int, j: int, values: Mapping[Node, Any], factor: int) -> Any:
-        h = self._step(j) * factor
+        h = self.step(j) * factor
         above, below = (self.rule(k, self._moved(values, j, step)) for step in (h, -h))
         return None if above is None or below is None else (above - below) / (2 * h)
 

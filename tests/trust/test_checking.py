@@ -51,6 +51,10 @@ def test_certificates(text: str, values: dict[str, Any], wrt: Any) -> None:
     assert "certified" in str(found) and "given" in found.points
 
 
+def test_a_slope_of_zero_is_right() -> None:
+    assert compiled("x**2*sin(x)", x="").check(0.0)
+
+
 def test_kinks_are_named() -> None:
     found = compiled("abs(x)", x="").check(1.0)
     assert found
