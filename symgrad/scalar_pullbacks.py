@@ -46,7 +46,7 @@ def pullback(y: Node, g: Node) -> Sequence[Given] | None:
     """What the row of `y` gives for the cotangent `g`; None where that takes asking the row."""
     if y.op.partials is None or y.params or g.op.name == "mask" or g.type != SCALAR or y.type != SCALAR:
         return None
-    key: list[object] = [y.op]
+    key: list[object] = [y.op, y.op.vjp]
     for x in y.inputs:
         name = x.op.name
         if name in ("cast", "einsum") or (x.type is not SCALAR and x.type != SCALAR):
