@@ -115,7 +115,7 @@ def multiple(u: Node, v: Node) -> Fraction | None:
     """c where u is c*v for a number c."""
     (a, p), (b, q) = split(u), split(v)
     if p is not None and p is q:
-        return a / b
+        return a / b if b else None
     for c in (-ONE, Fraction(-2), Fraction(-1, 2)):
         if u.op.name == v.op.name == "add" and canonical(Expr(constant_node(c, v.type.dtype)) * Expr(v)) is u:
             return c
