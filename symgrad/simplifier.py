@@ -19,7 +19,7 @@ from .graph import Node, consumer_counts, lookup, node, postorder
 from .rewrite import short_selections as short_selections
 from .rewrite.assumptions import Assumptions
 from .rewrite.canonical import canonical_node, canonicalise, rebuild
-from .rewrite.cost import Lengths
+from .rewrite.cost import Lengths, reading
 from .rewrite.engine import Assumed
 from .rewrite.factoring import expanded, factored
 from .rewrite.fractions import Fractions
@@ -59,7 +59,7 @@ def simplify(
     `known` of its symbols; `total` weighs whole results (by default the length of their text)."""
     facts = known or Assumptions()
     weigh = cost or Lengths()
-    compare = total or (lambda nodes: len(text(nodes)))
+    compare = total or (lambda nodes: reading(nodes, len(text(nodes))))
     start = Simplified(canonicalise(roots))
     best = start
     while True:

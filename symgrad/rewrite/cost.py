@@ -6,16 +6,19 @@ it is known for every node of a graph in linear time and is compared where two f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 
 from ..build import symbol
 from ..compiler.types import ArrayType
 from ..graph import Node, Params, postorder
 from ..ops.contraction import einsum_node
+from .ordinary import is_ordinary
 from .terms import number_of, split
 
 CHARACTER = 64
+STRANGE, KNOWN = 60, 6
+"""What the name of an operation that stands for another formula costs a reader, if few or some know it."""
 OPERATOR = {"add": 3, "mul": 1, "div": 1, "pow": 2, "neg": 1, "less": 3, "greater": 3, "equal": 4, "not_equal": 4}
 TIGHT = {"mul": ("add",), "div": ("add", "div", "mul"), "pow": ("add", "mul", "div", "pow")}
 
@@ -49,8 +52,10 @@ def unvisited(root: Node, known: Container[Node]) -> list[Node]:
 
 
 def own_length(x: Node) -> int:
-    """The characters that `x` adds to those of its inputs."""
+    """The characters that `x` adds to those of its inputs; names that no reader knows count as long ones."""
     name = x.op.name
+    if not is_ordinary(x):
+        return len(name) + (KNOWN if name in ("expm1", "log1p") else STRANGE)
     if name in ("symbol", "size"):
         return len(str(x.params[0]))
     if name == "constant":
@@ -106,3 +111,8 @@ def operations(x: Node) -> int:
 
 COSTS: dict[str, Callable[[], Callable[[Node], int]]] = {"length": Lengths, "operations": lambda: operations}
 """The costs that `simplify` may be asked to lower, by name."""
+
+
+def reading(nodes: Sequence[Node], length: int) -> int:
+    """The cost of a text of `length` characters: these and the strange names in it."""
+    return length + sum(STRANGE for n in postorder(nodes) if not is_ordinary(n) and n.op.name not in ("expm1", "log1p"))

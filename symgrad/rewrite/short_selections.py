@@ -172,11 +172,27 @@ def _indicator(x: Node, rebuild: Rebuild) -> Found:
 def _unmask(x: Node, rebuild: Rebuild) -> Found:
     """The mask that keeps the derivative at one exceptional point is not written: ``b != 0``."""
     condition, value = x.inputs
-    if condition.op.name != "not_equal" or value.type.shape != x.type.shape:
+    if value.type.shape != x.type.shape:
+        return None
+    if (origin := _not_both_zero(condition)) is not None:
+        return value, [("not zero", origin)]
+    if condition.op.name != "not_equal":
         return None
     zero = [i for i in condition.inputs if split(i) == (Fraction(0), None)]
     tested = [i for i in condition.inputs if split(i) != (Fraction(0), None)]
     return (value, [("not zero", tested[0])]) if len(zero) == 1 and len(tested) == 1 else None
+
+
+def _not_both_zero(condition: Node) -> Node | None:
+    """Of ``~((x == 0) & (y == 0))`` the distance that is not 0."""
+    both = _negated(condition)
+    if both is None or both.op.name != "logical_and" or any(c.op.name != "equal" for c in both.inputs):
+        return None
+    tested = [[i for i in c.inputs if number_of(i) != 0] for c in both.inputs]
+    if any(len(t) != 1 for t in tested):
+        return None
+    found: Expr = FUNCTIONS["hypot"](Expr(tested[0][0]), Expr(tested[1][0]))
+    return found.node
 
 
 @SHORT.procedure("larger of two", "add")
