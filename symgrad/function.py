@@ -23,13 +23,16 @@ from .errors import ArgumentError
 from .flattening import Layout
 from .formula import JOINS, Formula
 from .graph import FlatTable, Node, flatten, unflatten
+from .handles import Handle, handle
 from .machine import Bound, Machine, Options
+from .operators import rectangular, square
 from .problem import Problem
 from .shelf import Described, Request, Shelf
 from .stages import text_of_stage
 from .trees import Tree, leaves, mapped, matching, rebuilt
 
 if TYPE_CHECKING:
+    import scipy
     import scipy.sparse.linalg
 
     from .checking import Certificate
@@ -228,33 +231,111 @@ class Function:
         """``f.vjp(w, u, ...)``: the cotangent of the variable for the cotangent `u` of the outputs."""
         return self._derive("vjp")
 
+    @cached_property
+    def gauss_newton(self) -> Function:
+        """``f.gauss_newton(w, v, ...)``: J'J times a vector `v` like the variable, J the Jacobian of the outputs."""
+        return self._derive("gauss_newton")
+
+    @cached_property
+    def weighted_hessian(self) -> Function:
+        """``f.weighted_hessian(w, u, ...)``: the sum of the Hessians of all elements of the outputs, each times its
+        weight in `u`, which is like the outputs: what ``scipy.optimize.NonlinearConstraint(f, ..., hess=)`` takes."""
+        return self._derive("weighted_hessian")
+
+    @cached_property
+    def value_grad_and_hessian(self) -> Function:
+        """The value, the gradient and the Hessian of a scalar, computed together."""
+        return self._derive("value_grad_and_hessian")
+
     def hessian_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator:
         """The Hessian at a point as a SciPy operator on flat vectors: its products cost one `hvp` each."""
-        import scipy.sparse.linalg
+        return square(self.hvp, *self._at("hessian_operator", args, keywords))
 
-        variables = self.outline.variables("hessian_operator")
+    def gauss_newton_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator:
+        """J'J at a point, J being the Jacobian of the outputs, as a SciPy operator on flat vectors."""
+        return square(self.gauss_newton, *self._at("gauss_newton_operator", args, keywords))
+
+    def jacobian_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator:
+        """The Jacobian at a point as a SciPy operator from flat vectors like the variables to flat vectors like the
+        outputs: its products cost one `jvp` each, those of its transpose one `vjp`."""
+        values, variables = self._at("jacobian_operator", args, keywords)
+        numbers = self.signature.sizes([values[x] for x in self.signature.symbols])
+        outputs = Layout(tuple(tuple(evaluate(n, numbers) for n in type_.shape) for type_ in self._types))
+        return rectangular(self.jvp, self.vjp, values, variables, outputs)
+
+    def _at(
+        self, what: str, args: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> tuple[dict[Node, Array], list[Node]]:
+        """The values of all symbols for these arguments, and the symbols of the variables."""
+        variables = self.outline.variables(what)
         layout = self._vector_layout(args, keywords)
         if layout is not None:
             args = (*self._unjoined(layout, args[:1], 1), *args[1:])
         signature = Signature(self.outline.parameters)
         values = dict(zip(signature.symbols, signature.arrays(signature.values(args, keywords)), strict=True))
-        symbols = [x for p in variables for x in p.symbols]
-        here = Layout(tuple(values[x].shape for x in symbols))
-        product, taken = self.hvp, self.hvp.signature.symbols
+        return values, [x for p in variables for x in p.symbols]
 
-        def multiply(vector: Array) -> Array:
-            given = iter(here.split(np.asarray(vector).reshape(-1)))
-            arrays = product.signature.arrays([values[x] if x in values else next(given) for x in taken])
-            return here.join(product._machine.run(arrays, product.signature.sizes(arrays)))
-
-        dtype = np.result_type(*(values[x] for x in symbols))
-        shape = (here.size, here.size)
-        return scipy.sparse.linalg.LinearOperator(shape, matvec=multiply, rmatvec=multiply, dtype=dtype)
+    def results(self, arrays: Sequence[Array]) -> list[Array]:
+        """The results in order for arrays of the symbols in order, of their exact types."""
+        return self._machine.run(arrays, self.signature.sizes(arrays))
 
     def problem(self, *args: Any, **keywords: Any) -> Problem:
         """This function with the arguments behind the variables bound, for optimisers: value and gradient at one point
         are computed together."""
         return Problem(self, args, keywords)
+
+    # ---- callers from machine code
+
+    @cached_property
+    def _handle(self) -> Handle:
+        return handle(self._machine, self.signature.labels, self._types)
+
+    @property
+    def address(self) -> int:
+        """The address of a C function that computes this, valid as long as this function lives.
+
+        `prototype` is its type: scalars are given by value, arrays as pointers to contiguous elements; one scalar
+        result is returned (NaN if an index is out of range), other results are written to arrays behind the arguments,
+        and 0 is returned (or 1 if an index was out of range).  It may be called from several threads and without the
+        GIL.  Raises ArgumentError where sizes are not numbers, and for formulas that call Python back.
+        """
+        return self._handle.address
+
+    @property
+    def prototype(self) -> str:
+        """The type of the C function at `address`.
+
+        >>> import symgrad as sg
+        >>> sg.compile(sg.parse("sum(a*x)", a="", x="3")).prototype
+        'double (double a, const double *x)'
+        """
+        return self._handle.prototype
+
+    @property
+    def ctypes(self) -> Any:
+        """The C function at `address` for ctypes, and for Numba's compiled functions; keeps its code alive.
+
+        >>> import symgrad as sg
+        >>> sg.compile(sg.parse("x**2 + y", x="", y="")).ctypes(3.0, 1.0)
+        10.0
+        """
+        return self._handle.function()
+
+    def lowlevel(self, signature: str | None = None) -> scipy.LowLevelCallable:
+        """This function as a `scipy.LowLevelCallable`, for routines that call back without Python: ``quad``, ``nquad``,
+        ``ndimage.generic_filter`` and others.  Keeps its code alive.
+
+        A function of doubles has the signatures ``"double (double)"`` (one argument) and ``"double (int, double *)"``,
+        one of a vector ``"int (double *, intptr_t, double *, void *)"`` (filters) and ``"double (int, double *)"``;
+        by default the first that it has.  Raises ArgumentError if it has none.
+
+        >>> import scipy.integrate
+        >>> import symgrad as sg
+        >>> f = sg.compile(sg.parse("x**2", x=""))
+        >>> round(scipy.integrate.quad(f.lowlevel(), 0, 3)[0], 9)
+        9.0
+        """
+        return self._handle.low_level(signature)
 
     # ---- variables as one vector
 
