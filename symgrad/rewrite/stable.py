@@ -7,6 +7,7 @@ of the stable form.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -23,7 +24,7 @@ from . import (
     stable_removable,
     stable_sums,
 )
-from .engine import RuleSet
+from .engine import FUEL, RuleSet
 from .pattern import Rule
 from .settling import SETTLED, canonical, fitting, settle, with_settled_inputs
 from .terms import ONE, split
@@ -226,12 +227,31 @@ stable_differences.install(STABLE)
 stable_powers.install(STABLE)
 
 
+class _Nesting(threading.local):
+    """The nodes whose stable forms are being made, each for the one before, in this thread."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+
+_nesting = _Nesting()
+
+
 def stabilise(x: Node, rebuild: Callable[[Node], Node], quick: bool = False) -> Node:
     """`x` in its stable form; its inputs are canonical and stable already.  `quick` leaves out what looks far into a
-    formula, and remembers nothing, so that no result depends on what was canonicalised before."""
-    result = STABLE.normalise(x if quick else with_settled_inputs(x), rebuild, quick=quick)
-    if result is not x:
-        result = settle(result)
+    formula, and remembers nothing, so that no result depends on what was canonicalised before.
+
+    Raises RuntimeError with the last operations for rules that undo one another."""
+    if len(_nesting.nodes) >= FUEL:
+        last = ", ".join(n.op.name for n in _nesting.nodes[-6:])
+        raise RuntimeError(f"rule set {STABLE.name} does not settle; last at: {last}")
+    _nesting.nodes.append(x)
+    try:
+        result = STABLE.normalise(x if quick else with_settled_inputs(x), rebuild, quick=quick)
+        if result is not x:
+            result = settle(result)
+    finally:
+        _nesting.nodes.pop()
     if not quick:
         SETTLED.add(result)
     return result

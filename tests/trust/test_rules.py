@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from symgrad import interpreter
+from symgrad.build import scalar
+from symgrad.expression import FUNCTIONS, Expr
 from symgrad.graph import Node, postorder
 from symgrad.rewrite.canonical import canonicalise
 from symgrad.rewrite.pattern import Rule
+from symgrad.rewrite.settling import canonical
 from symgrad.rewrite.stable import STABLE
 
 ORDINARY = (-1.7, -0.6, -0.21, 0.37, 0.8, 1.9, 3.3)
@@ -95,6 +98,15 @@ def trustworthy(left: Node, wild: list[Node], point: tuple[float, ...], found: f
     with mpmath.workdps(400):
         exact = precise(left, {w: mpmath.mpf(v) for w, v in zip(wild, point, strict=True)})
         return bool(mpmath.isfinite(exact) and abs(exact - found) <= 1e-12 * abs(exact))
+
+
+def test_rules_that_undo_one_another_run_out_of_fuel(monkeypatch: pytest.MonkeyPatch) -> None:
+    def grow(x: Node, *_: Any, **__: Any) -> Node:
+        return canonical(FUNCTIONS["cos"](Expr(x)))
+
+    monkeypatch.setattr(STABLE, "normalise", grow)
+    with pytest.raises(RuntimeError, match=r"does not settle; last at: .*symbol"):
+        canonicalise([FUNCTIONS["sin"](scalar("unsettled_x")).node])
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)
