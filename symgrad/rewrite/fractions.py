@@ -233,8 +233,8 @@ class Fractions:
         above = [(f, k) for f, k in powers.items() if k > 0 or f.op.name == "exp"]
         below = [(f, -k) for f, k in powers.items() if k < 0 and f.op.name != "exp"]
         q = r.number.denominator
-        top = _product(Fraction(r.number.numerator), above, dtype)
-        made = top if not below and q == 1 else _made("div", top, _product(Fraction(q), below, dtype))
+        top = _product(Fraction(r.number.numerator), above, dtype, self.apart)
+        made = top if not below and q == 1 else _made("div", top, _product(Fraction(q), below, dtype, self.apart))
         made = made if made.type.shape else filled(made, x.type)
         return made if made.type == x.type else None
 
@@ -327,11 +327,11 @@ def _term(m: Monomial, v: Fraction, dtype: str) -> Node:
     return _product(v, [(y, Fraction(k)) for y, k in m], dtype)
 
 
-def _product(number: Fraction, powers: Sequence[tuple[Node, Fraction]], dtype: str) -> Node:
-    """A number times powers, with square roots under one root."""
-    roots = [f for f, k in powers if k == Fraction(1, 2) and f.op.name != "exp"]
+def _product(number: Fraction, powers: Sequence[tuple[Node, Fraction]], dtype: str, join: bool = False) -> Node:
+    """A number times powers; with `join`, square roots come under one root."""
+    roots = [f for f, k in powers if join and k == Fraction(1, 2) and f.op.name != "exp"]
     made = [rebuild(node(lookup("sqrt"), (_made("mul", *roots),)))] if roots else []
-    made += [_raised(f, k) for f, k in powers if k != Fraction(1, 2) or f.op.name == "exp"]
+    made += [_raised(f, k) for f, k in powers if f not in roots]
     return _times(number, _made("mul", *made)) if made else constant_node(number, dtype)
 
 
@@ -340,6 +340,8 @@ def _raised(f: Node, k: Fraction) -> Node:
         return f
     if f.op.name == "exp":
         return rebuild(node(f.op, (_times(k, f.inputs[0]),)))
+    if k == Fraction(1, 2):
+        return rebuild(node(lookup("sqrt"), (f,)))
     return _made("pow", f, constant_node(k, f.type.dtype))
 
 
