@@ -113,9 +113,12 @@ def jacobian(x: Expr, wrt: Variables = None) -> Any:
     """All derivatives: the axes of the value, then those of the variable."""
     nodes, structure = variables(x, wrt, "jacobian")
     try:
-        return _wrap(x, jacobians([x.node], nodes), structure)
+        found = [Expr(j, all_symbols(x), source=x.source) for j in jacobians([x.node], nodes)]
     except SymgradError as error:
         raise located(x, error) from None
+    for g, variable in zip(found, nodes, strict=True):
+        g.origin = x, Expr(variable, (variable,))
+    return rebuilt(structure, iter(found))
 
 
 def hessian(x: Expr, wrt: Variables = None, other: Variables = None) -> Any:
@@ -228,6 +231,7 @@ def simplified(x: Expr, method: str | None, cost: Any, assume: Mapping[Any, Any]
         raise ArgumentError(f"simplify: there is no method {method!r}; leave it out or use 'sympy'")
     result = _by_cost(x, cost, known)
     shorter = Expr(result.nodes[0], all_symbols(x), source=x.source)
+    shorter.origin = x.origin
     shorter.assumptions = tuple(f"{Expr(node)!r} is {what}" for what, node in result.assumed)
     return shorter
 

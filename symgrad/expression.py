@@ -249,11 +249,30 @@ class Expr:
 
         return notebook_latex(self)
 
-    def latex(self, style: Any = None) -> str:
-        """The formula in LaTeX, without dollar signs; `style` is a `symgrad.show.latex.Style`."""
-        from .show.latex import latex
+    def text(self, *, layout: str | None = None) -> str:
+        """The formula as text, as `str` gives it; a derivative in "numerator" layout (that of a scalar by a vector is a
+        row) or in "denominator" layout (a Jacobian stands on its side).
 
-        return latex(self, style)
+        >>> import symgrad as sg
+        >>> sg.parse("A @ x", A="m,n", x="n").jacobian("x").text(layout="denominator")
+        'A.T'
+        """
+        from .show.text import text
+
+        return text(self, layout)
+
+    def latex(self, style: Any = None, *, layout: str | None = None, **options: Any) -> str:
+        """The formula in LaTeX, without dollar signs; `style` is a `symgrad.show.latex.Style`, or its `options` are
+        given one by one: ``latex(bold=False, transpose="T")``; `layout` as for `text`."""
+        from .show.latex import Style, latex
+
+        return latex(self, Style(**options) if style is None else style, layout)
+
+    def mathml(self, *, layout: str | None = None) -> str:
+        """The formula as a `math` element of MathML; `layout` as for `text`."""
+        from .show.mathml import mathml
+
+        return mathml(self, layout)
 
     def python(self, name: str = "f") -> str:
         """The source of a NumPy function that computes this from arrays for the symbols."""
@@ -272,6 +291,16 @@ class Expr:
         from .sympy_bridge import to_sympy
 
         return to_sympy(self)
+
+    def plot(
+        self, wrt: str | None = None, start: float = -3.0, stop: float = 3.0, *, order: int = 1, axes: Any = None,
+        **values: Any,
+    ) -> Any:  # fmt: skip
+        """Draws this scalar and its derivatives by `wrt` up to `order` over [start, stop]; the other symbols get
+        `values`.  Returns matplotlib's axes (the extra `plot`), those given as `axes` or new ones."""
+        from .show.plotting import plot
+
+        return plot(self, wrt, start, stop, order, axes, values)
 
     def draw(self) -> Any:
         """The graph as a drawing that notebooks show; ``.svg`` and ``.dot`` of the result are text.

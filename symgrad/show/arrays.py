@@ -183,8 +183,9 @@ class Arrays:
 
     def _clipped(self, x: Node) -> Term | None:
         """``minimum(maximum(y, low), high)`` as ``clip(y, low, high)``; None for any other minimum."""
-        number = _scalar_value(x.inputs[0]), _scalar_value(x.inputs[1])
-        for high, inner, most in ((*x.inputs, number[0]), (*x.inputs[::-1], number[1])):
+        first, second = x.inputs
+        for high, inner in ((first, second), (second, first)):
+            most = _scalar_value(high)
             if most is None or inner.op.name != "maximum" or self.uses[inner] > 1:
                 continue
             for low, y in (inner.inputs, inner.inputs[::-1]):

@@ -12,6 +12,7 @@ from ..expression import Expr
 from ..graph import OPS, Node
 from .indexed import with_sums
 from .latex_calls import CALLS, greek_name
+from .layouts import root_terms
 from .notation import Notation
 from .terms import Term, factors_of
 from .text import RENDERER as TEXT
@@ -43,8 +44,12 @@ class Style:
     named: bool = True
 
 
-def latex(value: Expr | Node | Sequence[Expr | Node], style: Style | None = None) -> str:
+def latex(
+    value: Expr | Node | Sequence[Expr | Node], style: Style | None = None, layout: str | None = None
+) -> str:
     """The formula in LaTeX, without dollar signs; several formulas as an aligned block.
+
+    A derivative may be written in "numerator" or "denominator" `layout` (see `layouts`).
 
     >>> import symgrad as sg
     >>> x = sg.scalar("x")
@@ -55,7 +60,7 @@ def latex(value: Expr | Node | Sequence[Expr | Node], style: Style | None = None
     values = [value] if isinstance(value, Expr | Node) else list(value)
     nodes = [v.node if isinstance(v, Expr) else v for v in values]
     notation = Notation(nodes)
-    roots = [notation.of[x] for x in nodes]
+    roots = root_terms(values, notation, layout)
     named = shared_terms(roots, TEXT) if chosen.named else []
     if chosen.sums:
         new = with_sums(roots, named, notation.terms)

@@ -18,6 +18,7 @@ import numpy as np
 from ..compiler.types import Size, names
 from ..expression import FUNCTIONS, Expr, symbol_name
 from ..graph import Node
+from .layouts import root_terms
 from .notation import Notation
 from .terms import Term, factors_of, signed
 from .writer import Piece, Renderer, Written, write
@@ -29,8 +30,10 @@ BINARY = {"|": OR, "&": AND, "//": PRODUCT, "%": PRODUCT}
 RESERVED = {"where", "pi", "e", "inf", "nan", *keyword.kwlist}
 
 
-def text(value: Expr | Node | Sequence[Expr | Node]) -> str:
+def text(value: Expr | Node | Sequence[Expr | Node], layout: str | None = None) -> str:
     """The formula as text, with shared parts named behind ``where``; one formula per line for a sequence.
+
+    A derivative may be written in "numerator" or "denominator" `layout` (see `layouts`).
 
     `parse` reads it back, except where a constant array of more than 100 elements is abbreviated.
 
@@ -42,7 +45,7 @@ def text(value: Expr | Node | Sequence[Expr | Node]) -> str:
     values = [value] if isinstance(value, Expr | Node) else list(value)
     nodes = [v.node if isinstance(v, Expr) else v for v in values]
     notation = Notation(nodes)
-    written = write([notation.of[x] for x in nodes], RENDERER, taken_names(notation.order, values))
+    written = write(root_terms(values, notation, layout), RENDERER, taken_names(notation.order, values))
     return _joined(written)
 
 
