@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ..index import Program
 from .dead import drop_dead
 from .joining import join_loops
+from .late import pull_late_factors
 from .products import order_products
 from .views import forward_views
 
@@ -15,5 +16,7 @@ PIPELINE: list[Callable[[Program], Program]] = [
     drop_dead,
     join_loops,
     drop_dead,
+    pull_late_factors,
     order_products,
+    drop_dead,
 ]
