@@ -37,6 +37,8 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     threads: int | None = None,
     target: Target | None = None,
+    wait: bool = True,
+    verbose: bool | None = None,
 ) -> Any:
     """`outputs`, an expression or a structure (list, tuple, dict) of them, as a compiled `Function`; a `SparseMatrix`
     as a `SparseFunction`.
@@ -50,10 +52,15 @@ def compile(
     fewer where they would not pay off (default: as many as there are processors); results have the same bits for any
     number.  `target` makes code for another machine, to be looked at with `show`.
 
+    The first call compiles.  Without `wait` it does so in the background, and until the code is there calls are
+    answered by NumPy, node by node, with results that agree within rounding; `Function.finish` waits after all.  (LLVM
+    works on one thing at a time in a process.)  While building takes longer than a second, a bar is shown on a
+    terminal or in a notebook; always or never as `verbose` says.
+
     Several outputs share their work and are given in the structure in which they came.  Raises ArgumentError.
     """
     _check_threads(threads)
-    options = Options(target, tuple(sorted((sizes or {}).items())), threads)
+    options = Options(target, tuple(sorted((sizes or {}).items())), threads, wait, verbose)
     if isinstance(outputs, SparseMatrix):
         if (wrt, inputs, dtype) != (None, None, None):
             raise ArgumentError("compile: a sparse matrix takes no wrt, inputs or dtype; its arguments are its symbols")

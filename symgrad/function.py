@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import interpreter
 from .arguments import Array, Parameter, Signature, describe
 from .broadcasting import over_points, spread
 from .compiler.callables import natively_callable
@@ -27,6 +28,7 @@ from .handles import Handle, handle
 from .machine import Bound, Machine, Options
 from .operators import rectangular, square
 from .problem import Problem
+from .progress import shown
 from .shelf import Described, Request, Shelf
 from .stages import text_of_stage
 from .trees import Tree, leaves, mapped, matching, rebuilt
@@ -95,10 +97,29 @@ class Function:
         elif self.signature.scalar and any(shapes):
             return self._call_over_points(arrays, out)
         else:
-            bound = self._machine.bound(self.signature.sizes(arrays))
+            numbers = self.signature.sizes(arrays)
+            found = self._machine.bound(numbers) if self.options.wait else self._machine.soon(numbers)
+            if found is None:
+                return self._interpreted(arrays, numbers, out)
+            bound = found
         result = self._given(bound.run(arrays)) if out is None else self._written(bound, arrays, out)
         self._remember(shapes, bound)
         return result
+
+    def _interpreted(self, arrays: Sequence[Array], numbers: Mapping[str, int], out: Any) -> Any:
+        """The results as NumPy computes them, node by node."""
+        values = dict(zip(self.signature.symbols, arrays, strict=True))
+        results = [np.array(a) for a in interpreter.run(self._machine.canonical, values, numbers)]
+        if out is None:
+            return self._given(results)
+        for target, result in zip(self._checked_targets(out, [a.shape for a in results]), results, strict=True):
+            np.copyto(target, result)
+        return out
+
+    def finish(self) -> Function:
+        """Waits until the code is there that ``compile(..., wait=False)`` has made in the background; this function."""
+        self._machine.finish()
+        return self
 
     def _remember(self, shapes: tuple[tuple[int, ...], ...], bound: Bound) -> None:
         """Keeps what was found for these shapes, so that the next call with them need not check them again."""
@@ -192,7 +213,10 @@ class Function:
     def _derive(self, kind: str) -> Function:
         with self._lock:
             if kind not in self._derived:
-                self._derived[kind] = Function(Request(self.request, self.options, kind), self.options, self._layout)
+                with shown(1, self.options.verbose) as tell:
+                    tell("derivative")
+                    request = Request(self.request, self.options, kind)
+                    self._derived[kind] = Function(request, self.options, self._layout)
             return self._derived[kind]
 
     @cached_property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +24,7 @@ from .errors import DomainError, OutOfMemory
 from .graph import Node
 from .lowering import Lowered, expand, lower
 from .planning import TYPICAL_SIZE, depends_on_sizes, plan
+from .progress import Tell, shown
 from .rewrite.canonical import canonicalise
 from .specialise import numbered
 from .tapes import tape_of
@@ -39,12 +41,15 @@ BITS = 3
 
 @dataclass(frozen=True)
 class Options:
-    """How to compile: for which machine, numbers that the size names are likely to have, and on how many threads at
-    most (None: as many as there are processors)."""
+    """How to compile: for which machine, numbers that the size names are likely to have, on how many threads at most
+    (None: as many as there are processors); whether calls wait for the code, and whether a bar is shown meanwhile
+    (None: if somebody sees it)."""
 
     target: Target | None = None
     sizes: tuple[tuple[str, int], ...] = ()
     threads: int | None = None
+    wait: bool = True
+    verbose: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ class Machine:
         self._lock = threading.RLock()
         self._versions: dict[tuple[int, ...], Version] = {}
         self._kernels: dict[tuple[Node, ...], Version] = {}
+        self._making: dict[tuple[int, ...], threading.Thread] = {}
 
     @cached_property
     def roots(self) -> tuple[Node, ...]:
@@ -148,11 +154,33 @@ class Machine:
     def version(self, numbers: Mapping[str, int]) -> Version:
         """The kernel for sizes like `numbers`, compiled if there is none yet."""
         with self._lock:
-            key = self._magnitudes(numbers) if self.planned.follows_sizes else ()
+            key = self._key(numbers)
             found = self._versions.get(key)
             if found is None:
                 found = self._versions[key] = self._kept(key) or self._made(key)
             return found
+
+    def soon(self, numbers: Mapping[str, int]) -> Bound | None:
+        """The kernel for these sizes if it is there; else None, and it is made in the background.
+
+        What went wrong there is raised by the next call."""
+        key = self._key(numbers)
+        if key not in self._versions and key not in self._making:
+            self._making[key] = threading.Thread(target=self._make, args=(dict(numbers),), daemon=True)
+            self._making[key].start()
+        return None if self._making.get(key) is not None and self._making[key].is_alive() else self.bound(numbers)
+
+    def _make(self, numbers: Mapping[str, int]) -> None:
+        with suppress(Exception):  # raised where somebody hears it, by making it again
+            self.version(numbers)
+
+    def finish(self) -> None:
+        """Waits for what is made in the background."""
+        for thread in list(self._making.values()):
+            thread.join()
+
+    def _key(self, numbers: Mapping[str, int]) -> tuple[int, ...]:
+        return self._magnitudes(numbers) if self.planned.follows_sizes else ()
 
     def _kept(self, key: tuple[int, ...]) -> Version | None:
         """The kernel as another process left it."""
@@ -174,10 +202,20 @@ class Machine:
         return tuple((n.bit_length() + 1) // BITS for n in sizes)
 
     def _compile(self, key: tuple[int, ...]) -> Version:
+        with shown(4, self.options.verbose) as tell:
+            return self._compile_telling(key, tell)
+
+    def _compile_telling(self, key: tuple[int, ...], tell: Tell) -> Version:
         from .compiler.kernel import compile_program
         from .compiler.tape_kernel import compile_tape
 
+        tell("derivative")
+        _ = self.roots
+        tell("canonical form")
+        _ = self.canonical
+        tell("plan")
         if self.tape is not None:
+            tell("machine code")
             kernel = compile_tape(self.tape, self.options.target)
             return Version(Lowered(kernel.program, (), tuple(range(len(self.roots)))), kernel)
         likely = dict(self.options.sizes)
@@ -191,6 +229,7 @@ class Machine:
             # A kernel serves all sizes that are planned alike, so only what was said at compiling may shape it.
             hint = {renamed[name]: n for name, n in self.options.sizes if name in renamed}
             threads, target = self.options.threads or processors(), self.options.target
+            tell("machine code")
             known = Version(lowered, compile_program(lowered.program, threads=threads, target=target, sizes=hint))
             self._kernels[tuple(roots)] = known
         return known

@@ -100,6 +100,7 @@ LAYERS = [
     "symgrad.conditions",
     "symgrad.arguments",
     "symgrad.broadcasting",
+    "symgrad.progress",
     "symgrad.machine",
     "symgrad.handles",
     "symgrad.stages",
