@@ -252,12 +252,12 @@ def output_parts(root: Node) -> list[tuple[Node, Selection]]:
             (own,), out, _ = x.params
             units = {k: n for k, n in zip(own, x.inputs[0].type.shape, strict=True) if k not in out}
             pending.append((x.inputs[0], Expr(einsum_node([place.node], [out], own, units))))
-        elif 1 in x.type.shape:
-            own = tuple(range(len(x.type.shape)))
-            out = tuple(k for k in own if x.type.shape[k] != 1)
-            squeezed = canonicalise([einsum_node([x], [own], out, {})])[0]
-            pending.append((squeezed, Expr(einsum_node([place.node], [own], out, {}))))
         else:
+            own = tuple(range(len(x.type.shape)))
+            long = tuple(k for k in own if x.type.shape[k] != 1)
+            if long != own:
+                (x,) = canonicalise([einsum_node([x], [own], long, {})])
+                place = Expr(einsum_node([place.node], [own], long, {}))
             found.append((x, Selection(output, place.node, symbol(f"part{len(found)}_", x.type).node)))
     return found
 
