@@ -67,7 +67,8 @@ class Runner:
     def __init__(self, outline: Outline, threads: int) -> None:
         self.outline, self.threads = outline, threads
         self._plans: dict[tuple[object, ...], Plan] = {}
-        self._computed = [n for n in dict.fromkeys(outline.outputs) if n not in outline.inputs]
+        given = frozenset(outline.inputs)
+        self._computed = dict.fromkeys(n for n in outline.outputs if n not in given)
         self._temporary = [name for name in outline.arrays if name not in self._held()]
         self._code: Code | None = None
         self._runners: list[StreamRunner] = []

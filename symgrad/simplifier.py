@@ -103,6 +103,9 @@ def _round(roots: Sequence[Node], search: _Search) -> list[Node]:
     new: dict[Node, Node] = {}
     for x in order:
         inputs = tuple(new[i] for i in x.inputs)
+        if x in search.finished and inputs == x.inputs:
+            new[x] = x
+            continue
         new[x] = _shortest(canonical_node(x, inputs, [counts[i] == 1 for i in x.inputs]), search)
     return [new[root] for root in roots]
 
