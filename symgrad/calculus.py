@@ -12,7 +12,15 @@ from typing import Any
 
 from .build import symbol
 from .compiler.types import ArrayType
-from .derivatives import gradients, hessian_products, hessians, jacobians, pullbacks, pushforwards
+from .derivatives import (
+    gauss_newton_products,
+    gradients,
+    hessian_products,
+    hessians,
+    jacobians,
+    pullbacks,
+    pushforwards,
+)
 from .errors import ArgumentError, ShapeError, SymgradError
 from .expression import Expr, cast, check_names, lift, symbol_name, symbols_of
 from .graph import Node, postorder, substitute
@@ -169,6 +177,14 @@ def hvp(x: Expr, wrt: Variables, v: Any) -> Any:
     nodes, structure = variables(x, wrt, "hvp")
     along = _directions(x, nodes, v, "hvp")
     found = hessian_products(x.node, {n: d.node for n, d in zip(nodes, along, strict=True)})
+    return _wrap(x, found, structure, tuple(s for d in along for s in d.declared))
+
+
+def gauss_newton(x: Expr, wrt: Variables, v: Any) -> Any:
+    """The product of J'J with a direction `v` of the variables, J being the Jacobian of `x`, without either."""
+    nodes, structure = variables(x, wrt, "gauss_newton")
+    along = _directions(x, nodes, v, "gauss_newton")
+    found = gauss_newton_products([x.node], {n: d.node for n, d in zip(nodes, along, strict=True)})
     return _wrap(x, found, structure, tuple(s for d in along for s in d.declared))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from .differentiation import gradient, jacobian, jvp, require_differentiable, vjp, zeros
 from .expression import Expr
 from .graph import Node
+from .ops.contraction import einsum_node
+from .ops.elementwise import total
 from .rewrite.canonical import canonicalise
 
 
@@ -48,8 +50,25 @@ def hessian_products(y: Node, tangents: Mapping[Node, Node]) -> list[Node]:
     return pushforwards(gradients(y, list(tangents)), tangents)
 
 
+def gauss_newton_products(outputs: Sequence[Node], tangents: Mapping[Node, Node]) -> list[Node]:
+    """The products of J'J, J being the Jacobian of all outputs, with the tangents of some symbols, one for each."""
+    return pullbacks(outputs, pushforwards(outputs, tangents), list(tangents))
+
+
+def weighted_hessians(outputs: Sequence[Node], weights: Sequence[Node], wrt: Sequence[Node]) -> list[Node]:
+    """The blocks of the sum of the Hessians of all elements of `outputs`, each times its weight, row by row."""
+    for x in (*outputs, *wrt):
+        require_differentiable(x)
+    axes = [range(len(y.type.shape)) for y in outputs]
+    terms = [Expr(einsum_node([u, y], [k, k], [], {})) for u, y, k in zip(weights, outputs, axes, strict=True)]
+    return hessians(total(terms).node, wrt)
+
+
 def _or_zeros(found: Expr | None, x: Node) -> Node:
     return (found if found is not None else zeros(x.type.shape, x.type.dtype)).node
 
 
-__all__ = ["gradients", "hessian_products", "hessians", "jacobians", "pullbacks", "pushforwards"]
+__all__ = [
+    "gauss_newton_products", "gradients", "hessian_products", "hessians", "jacobians", "pullbacks", "pushforwards",
+    "weighted_hessians",
+]  # fmt: skip

@@ -371,6 +371,12 @@ class Expr:
 
         return hvp(self, wrt, v)
 
+    def gauss_newton(self, wrt: Any, v: Any) -> Any:
+        """J'J times the direction `v` (an expression, or the name of a new symbol), J being the Jacobian."""
+        from .calculus import gauss_newton
+
+        return gauss_newton(self, wrt, v)
+
     def jvp(self, wrt: Any, v: Any) -> Expr:
         """The derivative along the direction `v` of the variables."""
         from .calculus import jvp

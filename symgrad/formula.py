@@ -15,7 +15,16 @@ import numpy as np
 
 from .arguments import Parameter
 from .compiler.types import is_float
-from .derivatives import gradients, hessian_products, hessians, jacobians, pullbacks, pushforwards
+from .derivatives import (
+    gauss_newton_products,
+    gradients,
+    hessian_products,
+    hessians,
+    jacobians,
+    pullbacks,
+    pushforwards,
+    weighted_hessians,
+)
 from .errors import ArgumentError, ShapeError
 from .expression import Source, symbol_name
 from .flattening import Layout
@@ -87,6 +96,14 @@ class Formula:
         last = max(self.parameters.index(p) for p in variables) + 1
         return (*self.parameters[:last], *added, *self.parameters[last:]), [x for p in added for x in p.symbols]
 
+    def with_weights(self, what: str) -> tuple[tuple[Parameter, ...], list[Node]]:
+        """The arguments with one like the outputs behind the variables, and its symbols."""
+        taken = {p.name for p in self.parameters} | {symbol_name(x) for x in self.symbols}
+        name = fresh("u", taken)
+        added = Parameter(name, _like(self.outputs, name, taken))
+        last = max(self.parameters.index(p) for p in self.variables(what)) + 1
+        return (*self.parameters[:last], added, *self.parameters[last:]), list(added.symbols)
+
 
 def fresh(name: str, taken: set[str]) -> str:
     """`name`, or `name` with underscores behind it, such that it is not in `taken`; puts it there."""
@@ -140,6 +157,29 @@ def hessian_product(f: Formula) -> Formula:
     return replace(f, outputs=rebuilt(f.tree("hvp"), iter(found)), parameters=parameters, groups=2, join="vector")
 
 
+def value_gradient_and_hessian(f: Formula) -> Formula:
+    """The value, the gradient and the Hessian, which share their work."""
+    return replace(f, outputs=(*value_and_gradient(f).outputs, hessian(f).outputs), join="all")
+
+
+def gauss_newton_product(f: Formula) -> Formula:
+    """The product of J'J, J being the Jacobian of the outputs, with a vector like the variables."""
+    variables = f.variables("gauss_newton")
+    parameters, vectors = f.with_vectors(variables, "v")
+    symbols = [x for p in variables for x in p.symbols]
+    found = gauss_newton_products(f.nodes, dict(zip(symbols, vectors, strict=True)))
+    outputs = rebuilt(f.tree("gauss_newton"), iter(found))
+    return replace(f, outputs=outputs, parameters=parameters, groups=2, join="vector")
+
+
+def weighted_hessian(f: Formula) -> Formula:
+    """The sum of the Hessians of all elements of the outputs, each times its weight in a structure like the outputs."""
+    tree = f.tree("weighted_hessian")
+    parameters, weights = f.with_weights("weighted_hessian")
+    blocks = weighted_hessians(f.nodes, weights, [x for _, x in leaves(tree)])
+    return replace(f, outputs=nested(tree, tree, blocks), parameters=parameters, join="matrix")
+
+
 def pushforward(f: Formula) -> Formula:
     """The directional derivatives of the outputs along a vector like the variables."""
     variables = f.variables("jvp")
@@ -150,19 +190,16 @@ def pushforward(f: Formula) -> Formula:
 
 def pullback(f: Formula) -> Formula:
     """The cotangents of the variables that a cotangent like the outputs gives."""
-    variables, tree = f.variables("vjp"), f.tree("vjp")
-    taken = {p.name for p in f.parameters} | {symbol_name(x) for x in f.symbols}
-    name = fresh("u", taken)
-    cotangent = Parameter(name, _like(f.outputs, name, taken))
-    found = pullbacks(f.nodes, cotangent.symbols, [x for _, x in leaves(tree)])
-    last = max(f.parameters.index(p) for p in variables) + 1
-    parameters = (*f.parameters[:last], cotangent, *f.parameters[last:])
+    tree = f.tree("vjp")
+    parameters, cotangents = f.with_weights("vjp")
+    found = pullbacks(f.nodes, cotangents, [x for _, x in leaves(tree)])
     return replace(f, outputs=rebuilt(tree, iter(found)), parameters=parameters, join="vector")
 
 
 DERIVED: dict[str, Callable[[Formula], Formula]] = {
     "grad": gradient, "value_and_grad": value_and_gradient, "hessian": hessian, "jacobian": jacobian,
-    "hvp": hessian_product, "jvp": pushforward, "vjp": pullback,
+    "hvp": hessian_product, "jvp": pushforward, "vjp": pullback, "gauss_newton": gauss_newton_product,
+    "weighted_hessian": weighted_hessian, "value_grad_and_hessian": value_gradient_and_hessian,
 }  # fmt: skip
 
 
@@ -182,6 +219,11 @@ JOINS: dict[str, Join | None] = {
     "plain": None,
     "vector": lambda layout, parts: layout.join(parts),
     "both": lambda layout, parts: (parts[0], layout.join(parts[1:])),
+    "all": lambda layout, parts: (
+        parts[0],
+        layout.join(parts[1 : 1 + len(layout.shapes)]),
+        layout.matrix(parts[1 + len(layout.shapes) :]),
+    ),
     "matrix": lambda layout, blocks: layout.matrix(blocks),
     "columns": _columns,
 }

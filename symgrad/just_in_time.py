@@ -25,7 +25,10 @@ from .function import Function
 from .tracing import symbols, trace
 from .trees import DEEPEST, Tree, is_tree, leaves, mapped
 
-VECTORS = {"hvp": "variables", "jvp": "variables", "vjp": "outputs"}
+VECTORS = {
+    "hvp": "variables", "jvp": "variables", "gauss_newton": "variables",
+    "vjp": "outputs", "weighted_hessian": "outputs",
+}  # fmt: skip
 """The derivatives that take vectors right behind the variables: as many as variables, or one."""
 
 Pattern = tuple[tuple[str, str, tuple[Dim, ...]], ...]

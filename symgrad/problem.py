@@ -28,6 +28,8 @@ class Differentiable(Protocol):
     @property
     def hessian(self) -> Any: ...
     @property
+    def value_grad_and_hessian(self) -> Any: ...
+    @property
     def hvp(self) -> Any: ...
     def hessian_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator: ...
 
@@ -37,7 +39,8 @@ class Problem:
     ``p.hessian_operator(w)``; made by `Function.problem`.
 
     Value and gradient at one point are computed in one pass, whichever is asked for first, and kept until another
-    point comes.  The data are converted once; they are not copied where they need no conversion, and must not
+    point comes; so are all three where the Hessian is asked for first, and a Hessian asked for again is not computed
+    again.  The data are converted once; they are not copied where they need no conversion, and must not
     change meanwhile.
 
     >>> import scipy.optimize
@@ -61,18 +64,27 @@ class Problem:
             for p in function.outline.parameters[self._count :]
         ]
         self._last: tuple[bytes, Any, Any] | None = None
+        self._last_hessian: tuple[bytes, Any] | None = None
 
     def __call__(self, *variables: Any) -> Any:
         return self._at(variables)[1]
 
     def grad(self, *variables: Any) -> Any:
         """The gradient at a point."""
-        gradient = self._at(variables)[2]
-        return mapped(lambda a: a.copy() if isinstance(a, np.ndarray) else a, gradient)
+        return mapped(_copied, self._at(variables)[2])
 
     def hessian(self, *variables: Any) -> Any:
         """The Hessian at a point."""
-        return self.function.hessian(*variables, *self._data)
+        point = _point(variables)
+        known = self._last_hessian
+        if known is None or known[0] != point:
+            if self._last is None or self._last[0] != point:
+                *first, hessian = self.function.value_grad_and_hessian(*variables, *self._data)
+                self._last = (point, first[0], first[1])
+            else:
+                hessian = self.function.hessian(*variables, *self._data)
+            known = self._last_hessian = (point, hessian)
+        return mapped(_copied, known[1])
 
     def hvp(self, *variables_and_vectors: Any) -> Any:
         """The Hessian at a point times a vector."""
@@ -83,11 +95,19 @@ class Problem:
         return self.function.hessian_operator(*variables, *self._data)
 
     def _at(self, variables: Sequence[Any]) -> tuple[bytes, Any, Any]:
-        point = b"".join(np.asarray(v).tobytes() for tree in variables for _, v in leaves(tree))
+        point = _point(variables)
         last = self._last
         if last is None or last[0] != point:
             last = self._last = (point, *self.function.value_and_grad(*variables, *self._data))
         return last
+
+
+def _point(variables: Sequence[Any]) -> bytes:
+    return b"".join(np.asarray(v).tobytes() for tree in variables for _, v in leaves(tree))
+
+
+def _copied(a: Any) -> Any:
+    return a.copy() if isinstance(a, np.ndarray) else a
 
 
 __all__ = ["Problem"]

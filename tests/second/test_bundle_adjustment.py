@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 import symgrad as sg
 
 CAMERAS, POINTS, SEEN = 3, 7, 20
