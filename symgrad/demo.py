@@ -6,11 +6,10 @@ Everything printed is computed or measured in this run.
 from __future__ import annotations
 
 import math
-import sys
 import textwrap
 import time
 import timeit
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,10 @@ from . import __version__
 from .api import compile
 from .data import load_iris
 from .expression import FUNCTIONS, Expr
+from .fitting import fit
 from .function import Function
+from .initialisation import init
 from .parser import parse
-from .tracing import from_function
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -32,7 +32,6 @@ SMALL_ENOUGH = 1e-10
 HELD_OUT = 30
 EPOCHS, BATCH, RATE = 200, 15, 0.1
 WIDTH = 100
-BAR = 30
 
 
 def run() -> None:
@@ -150,32 +149,15 @@ def show_network(X: Array, Y: Array) -> None:
     rng = np.random.default_rng(0)
     shuffled = rng.permutation(len(X))
     held_out, training = shuffled[:HELD_OUT], shuffled[HELD_OUT:]
-    loss = from_function(network_loss, W1="4,16", b1="16", W2="16,3", b2="3", X="m,4", Y="m,3")
-    f = compile(loss, wrt=("W1", "b1", "W2", "b2"))
-    params = [rng.normal(size=(4, 16)) / 2, np.zeros(16), rng.normal(size=(16, 3)) / 4, np.zeros(3)]
     X = np.ascontiguousarray(X[:, :4])
-    for done in range(1, EPOCHS + 1):
-        for batch in batches(rng.permutation(training)):
-            params = [p - RATE * g for p, g in zip(params, f.grad(*params, X[batch], Y[batch]), strict=True)]
-        show_progress(done, f(*params, X[training], Y[training]))
-    share = correct(network(X[held_out], *params), Y[held_out])
-    line("network", f"{share:.1%} of {HELD_OUT} held-out flowers named correctly "
-                    f"({correct(network(X[training], *params), Y[training]):.1%} of the {len(training)} it saw)")
-
-
-def batches(order: Array) -> Iterator[Array]:
-    """`order` in pieces of BATCH."""
-    return iter(np.split(order, range(BATCH, len(order), BATCH)))
-
-
-def show_progress(done: int, loss: float) -> None:
-    """The progress bar, drawn over itself on a terminal and once, at the end, elsewhere."""
-    at_end = done == EPOCHS
-    if at_end or sys.stdout.isatty():
-        filled = BAR * done // EPOCHS
-        bar = "█" * filled + "░" * (BAR - filled)
-        start = "\r" if sys.stdout.isatty() else ""
-        print(f"{start}   {bar} epoch {done:3}/{EPOCHS}, loss {loss:.4f}", end="\n" if at_end else "", flush=True)
+    start = init({"W1": (4, 16), "b1": 16, "W2": (16, 3), "b2": 3})
+    found = fit(network_loss, start, (X[training], Y[training]), method="sgd", rate=RATE, batch=BATCH, epochs=EPOCHS)
+    losses = found.history.loss
+    line("training", f"{found.steps} steps of {BATCH} flowers in {found.history.seconds[-1]:.2f} s with compiling; "
+                     f"loss {losses[0]:.3f} → {losses[-1]:.3f}")  # fmt: skip
+    seen, unseen = (correct(network(X[rows], **found.params), Y[rows]) for rows in (training, held_out))
+    line("network", f"{unseen:.1%} of {HELD_OUT} held-out flowers named correctly "
+                    f"({seen:.1%} of the {len(training)} it saw)")  # fmt: skip
 
 
 # ---- speed
