@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .arguments import plain_name
 from .compiler.index import Program
-from .compiler.running import Runner
+from .compiler.running import Finished, Runner
 from .errors import DomainError, OutOfMemory
 from .graph import Node
 from .lowering import Lowered, expand, lower
@@ -71,6 +71,14 @@ class Prepared:
     planned: Planned
 
 
+class Made(NamedTuple):
+    """What is kept of a version on disk."""
+
+    constants: tuple[Array, ...]
+    positions: tuple[int, ...]
+    finished: Finished
+
+
 @dataclass(frozen=True)
 class Version:
     """A kernel and the constants that it is called with."""
@@ -79,9 +87,9 @@ class Version:
     kernel: Runner
 
     @property
-    def finished(self) -> tuple[Any, ...]:
-        """What is needed to run it, which can be kept on disk."""
-        return self.lowered.constants, self.lowered.positions, self.kernel.finished
+    def finished(self) -> Made:
+        """What is needed to run it."""
+        return Made(self.lowered.constants, self.lowered.positions, self.kernel.finished)
 
 
 class Keeper(Protocol):
@@ -89,7 +97,7 @@ class Keeper(Protocol):
 
     planned: Planned | None
 
-    def version(self, key: tuple[int, ...]) -> Any: ...
+    def version(self, key: tuple[int, ...]) -> Made | None: ...
     def keep(self, key: tuple[int, ...], version: Version, planned: Planned) -> None: ...
 
 

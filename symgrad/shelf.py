@@ -28,7 +28,7 @@ from .compiler.llvm.jit import host
 from .conditions import conditions, counted
 from .formula import Formula, derived
 from .graph import OPS, Node, flatten, postorder
-from .machine import Options, Planned, Version
+from .machine import Made, Options, Planned, Version
 from .specialise import size_names
 from .trees import mapped
 
@@ -140,13 +140,16 @@ class Shelf:
         self.facts = facts
         self.described: Described | None = None
         self.planned: Planned | None = None
-        found = self._find(())
-        if isinstance(found, tuple):
-            self.described, self.planned = found
+        match self._find(()):
+            case (Described() as described, Planned() as planned):
+                self.described, self.planned = described, planned
+            case _:  # nothing, or something foreign
+                pass
 
-    def version(self, key: tuple[int, ...]) -> Any:
+    def version(self, key: tuple[int, ...]) -> Made | None:
         """What was kept of the kernel for sizes like `key`, or None."""
-        return self._find(("version", repr(key))) if self.planned is not None else None
+        found = self._find(("version", repr(key))) if self.planned is not None else None
+        return found if isinstance(found, Made) else None
 
     def keep(self, key: tuple[int, ...], version: Version, planned: Planned) -> None:
         """Keeps a kernel, and what must be known to call it."""
