@@ -21,6 +21,7 @@ from . import (
     stable_exponentials,
     stable_logarithms,
     stable_powers,
+    stable_products,
     stable_removable,
     stable_sums,
 )
@@ -225,6 +226,7 @@ stable_sums.install(STABLE)
 stable_removable.install(STABLE)
 stable_differences.install(STABLE)
 stable_powers.install(STABLE)
+stable_products.install(STABLE)
 
 
 class _Nesting(threading.local):

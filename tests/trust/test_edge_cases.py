@@ -124,6 +124,24 @@ def test_vectors(text: str, point: list[float], gradient: list[float]) -> None:
     np.testing.assert_allclose(sg.compile(g)(x), gradient, rtol=1e-14)
 
 
+SATURATED = ["sum(tanh(x))", "sum(tanh(2*x))", "sum(1/cosh(x))", "sum(tanh(x)**2)", "sum(tanh(x[:, None]*x))"]
+
+
+@pytest.mark.parametrize("text", SATURATED)
+def test_saturated_hessians(text: str) -> None:
+    """Far out the powers of cosh and sinh overflow, in products of arrays too; the second derivatives are 0 there."""
+    h = sg.parse(text, x="n").hessian("x")
+    x = np.array([900.0, -500.0, 200.0, -30.0])
+    for found in (h(x=x), sg.compile(h)(x)):
+        assert np.isfinite(found).all()
+        assert abs(found[0, 0]) == 0
+    small = np.array([0.3, -0.7])
+    step = 1e-5 * np.eye(2)
+    g = sg.compile(sg.parse(text, x="n").grad("x"))
+    differences = [(g(small + s) - g(small - s)) / 2e-5 for s in step]
+    np.testing.assert_allclose(h(x=small), differences, rtol=1e-8, atol=1e-9)
+
+
 def test_the_value_of_heaviside_at_zero() -> None:
     """It is the derivative's only way through heaviside, in both modes."""
     f = sg.parse("3*heaviside(x, h)", x="", h="")
