@@ -129,6 +129,7 @@ def stages(statements: Sequence[Assign], axis: str) -> tuple[list[Stage], frozen
                 if at is not None:
                     whole.add(maker.target)
         when[statement.target] = stage
+    _delay(statements, axis, when)
     for statement in statements:
         for load in loads(statement):
             maker = makers.get(load.array)
@@ -139,3 +140,23 @@ def stages(statements: Sequence[Assign], axis: str) -> tuple[list[Stage], frozen
         stage_of = found[when[statement.target]]
         (stage_of.streamed if carries(statement, axis) else stage_of.before).append(statement)
     return found, frozenset(whole)
+
+
+def _delay(statements: Sequence[Assign], axis: str, when: dict[str, int]) -> None:
+    """Moves what depends on inputs alone to the first stage that reads it, where its reader may use it from a register.
+
+    What reads temporaries stays, since these would have to live longer; scalars may.
+    """
+    large = {s.target for s in statements if s.type.shape}
+    movable: set[str] = set()
+    readers: dict[str, int] = {}
+    for statement in statements:
+        kept = {load.array for load in loads(statement)} & large - movable
+        if not kept and not carries(statement, axis):
+            movable.add(statement.target)
+    last = max(when.values(), default=0)
+    for statement in reversed(statements):
+        if statement.target in movable:
+            when[statement.target] = max(when[statement.target], readers.get(statement.target, last))
+        for load in loads(statement):
+            readers[load.array] = min(readers.get(load.array, last), when[statement.target])
