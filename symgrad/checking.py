@@ -82,7 +82,13 @@ class Certificate:
 def check(
     formula: Formula, options: Options, values: Mapping[Node, Array], sizes: Mapping[str, int], most: int
 ) -> Certificate:
-    """The certificate of `formula`, a scalar, near `values`; of long gradients `most` elements are looked at."""
+    """The certificate of `formula`, a scalar, near `values`; of long gradients `most` elements are looked at.
+
+    >>> import symgrad as sg
+    >>> f = sg.compile(sg.parse("log(1 + exp(x))", x=""))
+    >>> bool(f.check(2.0))
+    True
+    """
     import mpmath
 
     y = formula.output("check")

@@ -98,7 +98,18 @@ class Nonfinite:
 
 
 def trace(formula: Formula, values: Values, sizes: Mapping[str, int]) -> Nonfinite:
-    """The first part of `formula`, or else of its gradient if it has one, that became NaN or infinite for `values`."""
+    """The first part of `formula`, or else of its gradient if it has one, that became NaN or infinite for `values`.
+
+    >>> import symgrad as sg
+    >>> f = sg.compile(sg.parse("2*log(x - 1)", x=""))
+    >>> print(f.trace_nan(1.0))
+    log(x - 1) became -inf, in the value
+        2*log(x - 1)
+          ^^^^^^^^^^
+        with x - 1 = 0.0
+        this is a logarithm of 0
+        where x - 1 may be 0, write xlogy(k, x - 1) for k*log(x - 1), or log(maximum(x - 1, 1e-300))
+    """
     found = _traced(formula, values, sizes, "value" if formula.origin is None else formula.origin[0])
     if found or formula.origin is not None:
         return found
