@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..graph import Node, consumer_counts, node
 from .canonical import STEPS, chain, rebuild
 from .chains import operands, whole_chains
-from .pattern import reachable
+from .pattern import Part, parts_of, reachable
 from .settling import remembering, settle
 from .stable import STABLE
 
@@ -38,9 +38,32 @@ def _settled_function(x: Node) -> Node:
     """`x`, a function of what need not be canonical, in its stable form; `x` itself where no rule fires."""
     reach = reachable(x)
     reach |= {"add", "mul"} if "sub" in reach else {"mul"} if "neg" in reach else set()
-    if not any(e.rule is not None or e.near for e in STABLE.tried(x.op.name, frozenset(reach), True)):
-        return x
+    tried = STABLE.tried(x.op.name, frozenset(reach), True)
+    if not any(e.near for e in tried):
+        parts = _written(parts_of(x))
+        if not any(e.rule is not None and e.rule.parts() <= parts for e in tried):
+            return x
     inputs = [rebuild(node(i.op, tuple(map(rebuild, i.inputs)), i.params)) if i.inputs else i for i in x.inputs]
     local = rebuild(node(x.op, tuple(inputs), x.params))
     result = STABLE.normalise(local, rebuild, quick=True)
     return x if result is local else settle(result)
+
+
+def _written(parts: set[Part]) -> set[Part]:
+    """The parts that a node has when its differences and negatives are sums and products."""
+    found = set(parts)
+    for part in parts:
+        if not isinstance(part, tuple):
+            found.update(SUMS_AND_PRODUCTS.get(part, ()))
+            continue
+        above, below = part
+        for one in SUMS_AND_PRODUCTS.get(above, (above,)):
+            found.update((one, other) for other in SUMS_AND_PRODUCTS.get(below, (below,)))
+        if above == "sub":
+            found.add(("add", "mul"))
+    if "neg" in parts:
+        found.add(("mul", -1.0))
+    return found
+
+
+SUMS_AND_PRODUCTS: dict[str | float, tuple[str, ...]] = {"sub": ("add",), "neg": ("mul",)}
