@@ -32,7 +32,7 @@ from .sizes import add_sizes, multiply_sizes, primitive, size_node, size_of
 from .terms import ONE, as_ratio, constant_node, number_of, power_of, split
 
 SMALL = 8
-LARGE, HUGE = 2000, 10_000
+LARGE, HUGE = 1000, 3000
 Step = Callable[[Node, tuple[Node, ...], Sequence[bool]], Node]
 STEPS: dict[str, Step] = {}
 
