@@ -167,7 +167,7 @@ def quotient(x: Node) -> Quotient:
     if x.op.name != "div":
         return polynomial(x), {}
     number, powers = factors(x.inputs[1])
-    if any(k.denominator not in (1, 2) for k in powers.values()):
+    if not number or any(k.denominator not in (1, 2) for k in powers.values()):
         raise TooLarge
     lower: dict[Node, int] = {}
     for y, power in powers.items():

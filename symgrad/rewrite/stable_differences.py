@@ -214,6 +214,8 @@ def _line(t: Node) -> tuple[Fraction, Side]:
     sides: Side = dict.fromkeys(_with_roots(upper), 1)
     if below is not None:
         q, lower = factors(below)
+        if not q:
+            return ONE, {(t, ONE): 1}
         number /= q
         sides |= dict.fromkeys(_with_roots(lower), -1)
     return number, sides
