@@ -19,7 +19,7 @@ from .graph import Node, consumer_counts, lookup, node, postorder
 from .rewrite import short_selections as short_selections
 from .rewrite.assumptions import Assumptions
 from .rewrite.canonical import canonical_node, canonicalise, rebuild
-from .rewrite.cost import Lengths, reading
+from .rewrite.cost import CHARACTER, Lengths, reading
 from .rewrite.engine import Assumed
 from .rewrite.factoring import expanded, factored
 from .rewrite.fractions import Fractions
@@ -38,6 +38,8 @@ STRATEGIES: tuple[frozenset[str], ...] = (
 """The steps that each way of simplifying leaves out."""
 LARGE = frozenset({"one fraction", "signs", "roots joined", "one fraction of a sum", "common factor", "term by term"})
 """What is left out of large graphs: choices of a character or two, and steps that write out what is shared."""
+LEAST_SAVING = 2 * CHARACTER
+"""What a factor taken out of some terms only must save: ``z*(z + 3) + 3`` is no easier to read than a polynomial."""
 Step = tuple[str, Node, Node]
 Cost = Callable[[Node], int]
 
@@ -60,16 +62,20 @@ def simplify(
     facts = known or Assumptions()
     weigh = cost or Lengths()
     compare = total or (lambda nodes: reading(nodes, len(text(nodes))))
-    start = Simplified(canonicalise(roots))
-    best = start
+
+    def worth(nodes: Sequence[Node]) -> tuple[int, int]:
+        return compare(nodes), sum(map(weigh, nodes))
+
+    best = Simplified(canonicalise(roots))
     while True:
         ways = STRATEGIES if len(postorder(best.nodes)) <= READABLE else (LARGE,)
         found = [_search(best.nodes, weigh, facts, omitted) for omitted in ways]
-        lengths = [(compare(s.nodes), sum(map(weigh, s.nodes))) for s in (*found, best)]
-        shortest = found[lengths.index(min(lengths[:-1]))]
-        if min(lengths[:-1]) >= lengths[-1]:
+        shortest = min(found, key=lambda s: worth(s.nodes))
+        if worth(shortest.nodes) >= worth(best.nodes):
             break
         best = Simplified(shortest.nodes, best.steps + shortest.steps, best.assumed + shortest.assumed)
+    if worth(roots) <= worth(best.nodes) and canonicalise(roots, stable=False) == list(roots):
+        return Simplified(list(roots))  # a stable form that is read as easily is no reason to change it
     best.assumed = list(dict.fromkeys(facts.unknown(best.assumed)))
     return best
 
@@ -83,12 +89,15 @@ class _Search:
     omitted: frozenset[str]
     fractions: tuple[Fractions, Fractions]
     result: Simplified
+    readable: bool = True
+    """Whether the cost is that of reading, so that what saves a character or two may be worse."""
     finished: set[Node] = field(default_factory=set)
     """Nodes of which no shorter form was found."""
 
 
 def _search(roots: Sequence[Node], weigh: Cost, facts: Assumptions, omitted: frozenset[str]) -> Simplified:
-    search = _Search(weigh, facts, omitted, (Fractions(), Fractions(apart=True)), Simplified(list(roots)))
+    pair = Fractions(), Fractions(apart=True)
+    search = _Search(weigh, facts, omitted, pair, Simplified(list(roots)), isinstance(weigh, Lengths))
     for _ in range(ROUNDS):
         before = search.result.nodes
         search.result.nodes = _round(before, search)
@@ -118,7 +127,8 @@ def _shortest(x: Node, search: _Search) -> Node:
     length = weigh(x)
     while True:
         for name, candidate, assumed in _candidates(x, search):
-            if candidate.type == x.type and weigh(candidate) < length:
+            partial = name == "common factor" and candidate.op.name == "add" and search.readable
+            if candidate.type == x.type and weigh(candidate) < length - (LEAST_SAVING if partial else 0):
                 result.steps.append((name, x, candidate))
                 result.assumed += assumed
                 x, length = candidate, weigh(candidate)

@@ -64,6 +64,9 @@ class Fractions:
             made = self.build(r, x)
             if made is not None:
                 yield made, found.assumed
+        apart = self._divided_out(found, x) if signs else None
+        if apart is not None:
+            yield apart, found.assumed
 
     def _signs(self, r: Ratio) -> Iterator[Ratio]:
         """Equal ratios with a sum negated, or with the number multiplied into a sum."""
@@ -80,6 +83,32 @@ class Fractions:
             wide = self._factor({m: r.number * v for m, v in self.polynomials[f].items()}, f.type.dtype)
             others = {g: k for g, k in r.powers.items() if g is not f}
             yield _multiplied(Ratio(ONE, others), Ratio(ONE, {wide: ONE}))
+
+    def _divided_out(self, r: Ratio, x: Node) -> Node | None:
+        """``p/q**k`` by powers of q: ``(2*z**2 + 4*z + 3)/(z + 1)**2`` is ``2 + 1/(z + 1)**2``."""
+        sums = {f: k for f, k in r.powers.items() if f in self.polynomials}
+        if len(sums) != 2 or len(r.powers) != 2 or sorted(sums.values())[1] != 1 or min(sums.values()) >= 0:
+            return None
+        above, below = sorted(sums, key=lambda f: -sums[f])
+        if sums[below].denominator != 1 or below.type != x.type:
+            return None
+        p, k, terms = self.polynomials[above], int(sums[below]), list[Node]()
+        for _ in range(TERMS):
+            divided_ = divmod_polynomials(p, self.polynomials[below]) if p else None
+            if divided_ is None:
+                break
+            p, rest = divided_
+            if rest:
+                number = content(rest)
+                whole = {m: v / number for m, v in rest.items()}
+                powers: Powers = {below: Fraction(k)} if k else {}
+                left = Ratio(ONE, {self._factor(whole, x.type.dtype): ONE}) if len(whole) > 1 else monomial(whole)
+                made = self.build(_multiplied(Ratio(number * r.number, powers), left), x)
+                if made is None:
+                    return None
+                terms.append(made)
+            k += 1
+        return _made("add", *terms) if len(terms) > 1 and not p else None
 
     # ---- reading
 
@@ -175,7 +204,7 @@ class Fractions:
         else:
             opaque = self._total(rests, expand=False)
             wide = self._expanded(rests, opaque)
-        total = wide if len(wide) <= len(opaque) else opaque
+        total = wide if len(wide) <= self._written(opaque) else opaque
         if len(total) > TERMS:
             raise TooLarge
         powers = {f: k for f, k in common.items() if k}
@@ -217,6 +246,10 @@ class Fractions:
                     term = times(term, power)
             total = plus(total, term)
         return total
+
+    def _written(self, p: Polynomial) -> int:
+        """How many terms stand in a polynomial and in the sums that are factors of its terms."""
+        return sum(max(1, sum(len(self.polynomials.get(y, ())) for y, _ in m)) for m in p)
 
     def _factor(self, p: Polynomial, dtype: str) -> Node:
         """The sum that a polynomial is, as a factor."""
@@ -373,6 +406,41 @@ def divided(p: Polynomial, q: Polynomial) -> Polynomial | None:
             if not rest[place]:
                 del rest[place]
     return None
+
+
+def divmod_polynomials(p: Polynomial, q: Polynomial) -> tuple[Polynomial, Polynomial] | None:
+    """Quotient and remainder by the leading term of `q`, variables in their order; None if that takes long."""
+    variables = sorted({y for m in (*p, *q) for y, _ in m}, key=key)
+    rest = {_exponents(m, variables): v for m, v in p.items()}
+    by = {_exponents(m, variables): v for m, v in q.items()}
+    lead = max(by)
+    found: dict[tuple[int, ...], Fraction] = {}
+    left: dict[tuple[int, ...], Fraction] = {}
+    for _ in range(len(p) * DEGREE * TERMS):
+        if not rest:
+            break
+        top = max(rest)
+        m = tuple(a - b for a, b in zip(top, lead, strict=True))
+        if min(m, default=0) < 0:
+            left[top] = rest.pop(top)
+            continue
+        v = found[m] = rest[top] / by[lead]
+        for n, w in by.items():
+            place = tuple(a + b for a, b in zip(m, n, strict=True))
+            rest[place] = rest.get(place, ZERO) - v * w
+            if not rest[place]:
+                del rest[place]
+    if rest:
+        return None
+    back = [{tuple((y, k) for y, k in zip(variables, m, strict=True) if k): v for m, v in d.items()}
+            for d in (found, left)]  # fmt: skip
+    return back[0], back[1]
+
+
+def monomial(p: Polynomial) -> Ratio:
+    """The ratio of a polynomial of one term."""
+    ((m, v),) = p.items()
+    return Ratio(v, {y: Fraction(k) for y, k in m})
 
 
 def _exponents(m: Monomial, variables: Sequence[Node]) -> tuple[int, ...]:

@@ -122,6 +122,27 @@ def _powers(x: Node) -> dict[Node, int]:
     return found
 
 
+@SHORT.procedure("cofactors", "div")
+def _cofactors(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    """``cofactor(A)/det(A)`` is ``inv(A).T``."""
+    above, below = (set(i.inputs) if i.op.name == "mul" else {i} for i in x.inputs)
+    for f in above:
+        if f.op.name == "cofactor" and (det := node(lookup("det"), f.inputs)) in below:
+            product = Expr(rebuild(node(lookup("inv"), f.inputs))).T
+            for sign, side, gone in ((1, x.inputs[0], f), (-1, x.inputs[1], det)):
+                for i in side.inputs if side.op.name == "mul" else (side,):
+                    if i is not gone:
+                        product = product * Expr(i) if sign > 0 else product / Expr(i)
+            return product.canonical().node, [("invertible", f.inputs[0])]
+    return None
+
+
+@SHORT.procedure("half powers", "pow")
+def _half_power(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    base, k = x.inputs
+    return (rebuild(node(lookup("sqrt"), (base,))), [("finite", base)]) if number_of(k) == ONE / 2 else None
+
+
 @SHORT.procedure("product of the others", "mul")
 def _others(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
     """What the derivative of a product writes for the product of all other factors: ``prod(x)/x`` where none is 0."""

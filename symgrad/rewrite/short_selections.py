@@ -176,11 +176,17 @@ def _unmask(x: Node, rebuild: Rebuild) -> Found:
         return None
     if (origin := _not_both_zero(condition)) is not None:
         return value, [("not zero", origin)]
-    if condition.op.name != "not_equal":
-        return None
-    zero = [i for i in condition.inputs if split(i) == (Fraction(0), None)]
-    tested = [i for i in condition.inputs if split(i) != (Fraction(0), None)]
-    return (value, [("not zero", tested[0])]) if len(zero) == 1 and len(tested) == 1 else None
+    pending, assumed = [condition], []
+    while pending:
+        c = pending.pop()
+        if c.op.name in ("logical_or", "logical_and"):
+            pending += c.inputs
+            continue
+        tested = [i for i in c.inputs if split(i) != (Fraction(0), None)]
+        if c.op.name != "not_equal" or len(tested) != 1:
+            return None
+        assumed.append(("not zero", tested[0]))
+    return value, assumed
 
 
 def _not_both_zero(condition: Node) -> Node | None:

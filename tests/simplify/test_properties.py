@@ -74,6 +74,26 @@ def test_scalar_derivatives(text: str) -> None:
     check(g)
 
 
+@st.composite
+def rational_functions(draw: st.DrawFn) -> str:
+    """Sums, products and quotients of small polynomials in x and y."""
+    small = st.integers(-3, 3)
+    pool = ["(x + 1)", "x", "(y - 2*x)", "(x**2 + y)"]
+    pool += [f"({draw(small)}*x**2 + {draw(small)}*x*y + {draw(small)}*y + 1)" for _ in range(2)]
+    for _ in range(draw(st.integers(2, 5))):
+        form = draw(st.sampled_from(["({} + {})", "({} - {})", "({} * {})", "({} / {})", "({})**2", "sqrt({})"]))
+        pool.append(form.format(*(draw(st.sampled_from(pool)) for _ in range(form.count("{}")))))
+    return pool[-1]
+
+
+@pytest.mark.hypothesis
+@given(rational_functions())
+def test_rational_functions(text: str) -> None:
+    g = sg.parse(text, x="", y="").grad("x")
+    assume(len(str(g)) < 200)
+    check(g)
+
+
 @pytest.mark.hypothesis
 @given(formulas(5))
 def test_array_formulas(f: sg.Expr) -> None:

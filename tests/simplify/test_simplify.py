@@ -51,6 +51,11 @@ def test_assumptions_are_said() -> None:
     assert sg.parse("x + 0").simplify().assumptions == ()
 
 
+def test_a_denominator_that_vanishes_is_left_alone() -> None:
+    f = sg.parse("(x + 1)/((x + 1) - (x + 1))")
+    assert not np.isfinite(f.grad("x").simplify()(x=2.0))
+
+
 def test_canonical_form_keeps_what_simplify_drops() -> None:
     f = sg.parse("x/x")
     assert np.isnan(f.canonical()(x=0.0)) and f.simplify()(x=0.0) == 1.0
