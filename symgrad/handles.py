@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .compiler.llvm.handles import Handle as Writer
     from .compiler.llvm.jit import Code
 
-_C = {"f64": ("double", ctypes.c_double), "f32": ("float", ctypes.c_float), "i64": ("int64_t", ctypes.c_int64),
+_C: dict[str, tuple[str, Any]] = {"f64": ("double", ctypes.c_double), "f32": ("float", ctypes.c_float), "i64": ("int64_t", ctypes.c_int64),
       "bool": ("uint8_t", ctypes.c_uint8)}  # fmt: skip
 _POINTER = ctypes.POINTER
 SIGNATURES: dict[str, tuple[str, Any]] = {

@@ -100,7 +100,7 @@ class Handle:
         f.require(f.same("i64", status, 0))
         for pointer, place, type_ in own:
             if first[place] is not pointer:
-                count = BYTES[type_.dtype] * prod(type_.shape)  # type: ignore[arg-type]
+                count = BYTES[type_.dtype] * prod(type_.shape)
                 f.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {pointer}, ptr {first[place]}, i64 {count}, i1 false)")
         f.do(f"ret {self.result} {f.load(self.result, results[0]) if self.returns else '0'}")
         f.label("failed")
