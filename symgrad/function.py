@@ -434,10 +434,13 @@ class Function:
         """The first part of the formula, in the user's own text, that became NaN or infinite in the value or, if a
         gradient is known to be wanted, in the gradient; with the values that went in, and what helps if it is known.
 
-        Falsy if all is finite.
+        Falsy if all is finite.  A formula of scalars takes arrays here too.
         """
-        from .nonfinite import trace
+        from .nonfinite import trace, trace_points
 
+        arrays = self.signature.arrays(self.signature.values(args, keywords))
+        if self.signature.scalar and any(a.ndim for a in arrays):
+            return trace_points(self.formula, self.signature.labels, arrays)
         return trace(self.formula, *self._given_values(args, keywords))
 
     def profile(self, *args: Any, **keywords: Any) -> Profile:

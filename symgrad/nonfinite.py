@@ -7,13 +7,15 @@ exponential that vanished in a sum) is not blamed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from . import interpreter
+from .broadcasting import over_points, spread
 from .compiler.types import is_float
 from .errors import SymgradError
 from .expression import Expr, symbol_name, symbols_of
@@ -110,14 +112,38 @@ def trace(formula: Formula, values: Values, sizes: Mapping[str, int]) -> Nonfini
         this is a logarithm of 0
         where x - 1 may be 0, write xlogy(k, x - 1) for k*log(x - 1), or log(maximum(x - 1, 1e-300))
     """
-    found = _traced(formula, values, sizes, "value" if formula.origin is None else formula.origin[0])
-    if found or formula.origin is not None:
-        return found
-    try:
-        derivative = derived(formula, "grad")
-    except SymgradError:
-        return found
-    return _traced(derivative, values, sizes, "gradient")
+    where = "value" if formula.origin is None else formula.origin[0]
+    found = Nonfinite()
+    for f in _with_gradient(formula):
+        found = found or _traced(f, values, sizes, where if f is formula else "gradient")
+    return found
+
+
+def trace_points(formula: Formula, labels: Sequence[str], arrays: Sequence[Array]) -> Nonfinite:
+    """The same for a formula of scalars at many points: at the first point where anything is not finite."""
+    symbols = formula.symbols
+    points = spread(labels, arrays)
+    for f in _with_gradient(formula):
+        roots, fresh = over_points(canonicalise(f.nodes), symbols, points.many)
+        with np.errstate(all="ignore"):
+            found = interpreter.run(roots, dict(zip(fresh, points.arrays, strict=True)), {"points": points.count})
+        bad = np.zeros(points.count, bool)
+        for a in found:
+            bad |= ~np.isfinite(a).reshape(points.count, -1).all(axis=1)
+        if bad.any():
+            k = int(np.argmax(bad))
+            at = [a[k] if varies else a for a, varies in zip(points.arrays, points.many, strict=True)]
+            there = trace(formula, dict(zip(symbols, map(np.asarray, at), strict=True)), {})
+            return replace(there, index=tuple(int(i) for i in np.unravel_index(k, points.shape)))
+    return Nonfinite()
+
+
+def _with_gradient(formula: Formula) -> Iterator[Formula]:
+    """The formula and, if it has one, its gradient."""
+    yield formula
+    if formula.origin is None:
+        with suppress(SymgradError):
+            yield derived(formula, "grad")
 
 
 def _traced(formula: Formula, values: Values, sizes: Mapping[str, int], where: str) -> Nonfinite:
@@ -237,4 +263,4 @@ def _advice(x: Node, place: Place, reason: str) -> str:
 
 _OUTER = ("sqrt", "log", "arcsin", "arccos")
 
-__all__ = ["Nonfinite", "trace"]
+__all__ = ["Nonfinite", "trace", "trace_points"]

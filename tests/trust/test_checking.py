@@ -142,6 +142,17 @@ def test_advice_stands_in_the_users_terms() -> None:
     assert f.grad.trace_nan(0.0).where == "grad"
 
 
+def test_many_points() -> None:
+    """A formula of scalars at arrays of points: the first point that is not finite, in the value or in the gradient."""
+    f = compiled("log(x) + y", "x", x="", y="")
+    found = f.trace_nan(np.array([[1.0, 2.0], [3.0, 0.0]]), np.array([1.0, 2.0]))
+    assert (found.place.text, found.what, found.index, found.where) == ("log(x)", "-inf", (1, 1), "value")
+    g = compiled("2*sqrt(x)", x="")
+    assert g.trace_nan([4.0, 0.0, 0.0]).index == (1,)
+    assert g.trace_nan([4.0, 0.0]).where == "gradient"
+    assert not g.trace_nan([4.0, 1.0])
+
+
 def test_functions_without_text_are_printed() -> None:
     f = sg.compile(sg.from_function(lambda x: np.log(np.sqrt(x) - 1).sum(), x="n"))
     found = f.trace_nan([4.0, 1.0])
