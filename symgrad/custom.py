@@ -89,7 +89,7 @@ def operation(
     assert meaning is not None
     count = _arity(name, meaning)
     if formula is not None and partials is None and vjp is None:
-        return function(name)(_named(name, doc, lambda *xs: lift(formula(*map(lift, xs)))))
+        return function(name)(_named(name, doc, meaning, lambda *xs: lift(formula(*map(lift, xs)))))
     op = _declared(
         name, numpy, formula, partials, vjp, shape, {"latex": latex, "doc": doc or f"Declared by its user: {name}."}
     )
@@ -100,11 +100,13 @@ def operation(
         operands, weak = unify(xs, want_float=True)
         return apply(op, operands, weak=weak)
 
-    return function(name)(_named(name, doc, call))
+    return function(name)(_named(name, doc, meaning, call))
 
 
-def _named(name: str, doc: str, call: Callable[..., Expr]) -> Callable[..., Expr]:
+def _named(name: str, doc: str, meaning: Callable[..., Any], call: Callable[..., Expr]) -> Callable[..., Expr]:
+    """`call` as the function `name` of the module that gave its meaning."""
     call.__name__ = call.__qualname__ = name
+    call.__module__ = getattr(meaning, "__module__", None) or "__main__"
     call.__doc__ = doc
     return call
 

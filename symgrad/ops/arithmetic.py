@@ -66,21 +66,45 @@ elementwise("mod", np.mod, lambda y, a, b: (1, -(a // b)), domain=((0.1, 0.9), (
             doc="Remainder with the sign of the divisor.", mpmath=lambda a, b: a - b * _mp().floor(a / b))  # fmt: skip
 
 
-def _nary(name: str) -> Any:
-    def call(*xs: Any) -> Expr:
-        operands, weak = unify(xs)
-        if operands[0].dtype == "bool":
-            operands = [cast(x, "i64") for x in operands]
-        return apply(name, operands, weak=weak)
-
-    return call
+def _same_type(xs: Sequence[Any]) -> tuple[list[Expr], bool]:
+    """Operands in one element type, truth values as integers."""
+    operands, weak = unify(xs)
+    return [cast(x, "i64") for x in operands] if operands[0].dtype == "bool" else operands, weak
 
 
-add = function("add", numpy=[np.add])(_nary("add"))
-multiply = function("multiply", "mul", numpy=[np.multiply])(_nary("mul"))
-subtract = function("subtract", "sub", numpy=[np.subtract])(_nary("sub"))
-mod = function("mod", "remainder", numpy=[np.mod, np.remainder])(_nary("mod"))
-floor_divide = function("floor_divide", numpy=[np.floor_divide])(_nary("floordiv"))
+@function("add", numpy=[np.add])
+def add(*terms: Any) -> Expr:
+    """The sum of all `terms`."""
+    operands, weak = _same_type(terms)
+    return apply("add", operands, weak=weak)
+
+
+@function("multiply", "mul", numpy=[np.multiply])
+def multiply(*factors: Any) -> Expr:
+    """The product of all `factors`, element by element."""
+    operands, weak = _same_type(factors)
+    return apply("mul", operands, weak=weak)
+
+
+@function("subtract", "sub", numpy=[np.subtract])
+def subtract(a: Any, b: Any) -> Expr:
+    """``a - b``."""
+    operands, weak = _same_type([a, b])
+    return apply("sub", operands, weak=weak)
+
+
+@function("mod", "remainder", numpy=[np.mod, np.remainder])
+def mod(a: Any, b: Any) -> Expr:
+    """The remainder of ``a / b`` with the sign of `b`."""
+    operands, weak = _same_type([a, b])
+    return apply("mod", operands, weak=weak)
+
+
+@function("floor_divide", numpy=[np.floor_divide])
+def floor_divide(a: Any, b: Any) -> Expr:
+    """``a // b``, the quotient rounded towards minus infinity; the derivative is 0."""
+    operands, weak = _same_type([a, b])
+    return apply("floordiv", operands, weak=weak)
 
 
 @function("divmod", numpy=[np.divmod])
@@ -301,19 +325,31 @@ def _as_bool(x: Any) -> Expr:
     return operand if operand.dtype == "bool" else operand != 0
 
 
+def _logical(name: str, sign: str, *numpy: Any) -> None:
+    def call(a: Any, b: Any) -> Expr:
+        return apply(name, [_as_bool(a), _as_bool(b)])
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"``a {sign} b`` of truth values; numbers other than zero are true."
+    function(name, numpy=numpy)(call)
+
+
 for _name, _numpy, _scalar, _text in (
     ("logical_and", np.logical_and, "and", "&"), ("logical_or", np.logical_or, "or", "|"),
     ("logical_xor", np.logical_xor, "xor", "^"),
 ):  # fmt: skip
     elementwise(_name, _numpy, lambda y, a, b: (None, None), scalar=_scalar, result="bool", text=_text, commutative=True,
                 doc=f"``a {_text} b`` of truth values.")  # fmt: skip
-    also = {"logical_and": np.bitwise_and, "logical_or": np.bitwise_or, "logical_xor": np.bitwise_xor}[_name]
-    function(_name, numpy=[_numpy, also])(
-        lambda a, b, _name=_name: apply(_name, [_as_bool(a), _as_bool(b)])
-    )
+    _logical(_name, _text, _numpy, {"logical_and": np.bitwise_and, "logical_or": np.bitwise_or}.get(_name, np.bitwise_xor))
 elementwise("logical_not", np.logical_not, lambda y, x: (None,), scalar="not", result="bool", text="~",
             doc="``~x`` of truth values.")  # fmt: skip
-function("logical_not", numpy=[np.logical_not, np.invert])(lambda x: apply("logical_not", [_as_bool(x)]))
+
+
+@function("logical_not", numpy=[np.logical_not, np.invert])
+def logical_not(x: Any) -> Expr:
+    """Whether `x` is false or zero, ``~x``."""
+    return apply("logical_not", [_as_bool(x)])
+
 
 for _name, _numpy in (("isnan", np.isnan), ("isfinite", np.isfinite), ("isinf", np.isinf)):
     unary(_name, _numpy, lambda y, x: None, result="bool", doc="A bool array.")

@@ -235,7 +235,7 @@ def unary(
         operands, weak = unify([x], want_float=want_float)
         return apply(op, operands, weak=weak)
 
-    _name(call, name, facts)
+    _name(call, name, facts, partial or numpy)
     function(name, *aliases, numpy=[*([numpy] if isinstance(numpy, np.ufunc) else []), *extra_numpy])(call)
     return op
 
@@ -251,13 +251,15 @@ def binary(
         operands, weak = unify([x, y], want_float=want_float)
         return apply(op, operands, weak=weak)
 
-    _name(call, name, facts)
+    _name(call, name, facts, partials or numpy)
     function(name, *aliases, numpy=[numpy] if isinstance(numpy, np.ufunc) else [])(call)
     return op
 
 
-def _name(call: Any, name: str, facts: dict[str, Any]) -> None:
+def _name(call: Any, name: str, facts: dict[str, Any], given: Callable[..., Any]) -> None:
+    """Makes `call` the function of a row in the module whose rule was `given`."""
     call.__name__ = call.__qualname__ = name
+    call.__module__ = given.__module__
     call.__doc__ = facts.get("doc", "")
 
 

@@ -38,8 +38,8 @@ def test_elementwise() -> None:
     """All elementwise rows in one function, on arrays, with their first derivatives."""
     roots, xs, arrays = [], [], []
     for op in ELEMENTWISE:
-        own: list[Any] = [sg.tensor(f"{op.name}_{k}", "17") for k in range(len(op.domain))]
         drawn = points(op, 17)
+        own: list[Any] = [sg.tensor(f"{op.name}_{k}", str(len(drawn))) for k in range(len(op.domain))]
         arrays += [np.array([p[k] for p in drawn]) for k in range(len(own))]
         y = applied(op, own)
         roots.append(y)

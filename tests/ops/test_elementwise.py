@@ -141,9 +141,10 @@ def test_forward_is_reverse(op: Op) -> None:
 @pytest.mark.parametrize("op", ELEMENTWISE, ids=ids)
 def test_compiled_meaning_and_float32(op: Op) -> None:
     for dtype, tolerance in (("f64", 1e-14), ("f32", 1e-5)):
-        xs = symbols(op, ("5", "5", "5")[: len(op.domain)], dtype)
+        drawn = points(op, 5)
+        xs = symbols(op, (str(len(drawn)),) * len(op.domain), dtype)
         arrays = [
-            np.array([p[k] for p in points(op, 5)]).astype(np.float64 if dtype == "f64" else np.float32)
+            np.array([p[k] for p in drawn]).astype(np.float64 if dtype == "f64" else np.float32)
             for k in range(len(xs))
         ]
         y = applied(op, xs)
