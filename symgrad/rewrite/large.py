@@ -6,6 +6,7 @@ there takes long, and multiplies shared products out into what uses them.  The c
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 from ..graph import Node, consumer_counts, node
@@ -18,6 +19,8 @@ from .stable import STABLE
 
 def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node]:
     """`roots` with the stable forms of functions; of arithmetic only long chains are gathered."""
+    if all(root in _settled for root in roots):
+        return list(roots)
     counts = consumer_counts(order)
     links = whole_chains(order, counts, roots)
     new: dict[Node, Node] = {}
@@ -31,7 +34,13 @@ def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node
             inputs = tuple([new[i] for i in x.inputs])
             y = x if inputs == x.inputs else node(x.op, inputs, x.params)
             new[x] = remember(y if x.op.name in STEPS or not inputs else _settled_function(y))
-    return [new[root] for root in roots]
+    results = [new[root] for root in roots]
+    _settled.update(results)
+    return results
+
+
+_settled: weakref.WeakSet[Node] = weakref.WeakSet()
+"""Results of `settled_functions`, which it would give back as they are."""
 
 
 def _settled_function(x: Node) -> Node:
