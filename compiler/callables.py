@@ -71,6 +71,9 @@ def natively_callable(cls: type[T]) -> type[T]:
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object)
     made: Any = make(("PyType_FromSpecWithBases", ctypes.pythonapi))(ctypes.addressof(specification), (cls,))
     made.__doc__ = cls.__doc__
+    for name_, value in vars(cls).items():  # so that those who list a class's own members find them
+        if not name_.startswith("__"):
+            setattr(made, name_, value)
     made._native_memory = (members, name)
     return made  # type: ignore[no-any-return]
 

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from .compiler.llvm.handles import Handle as Writer
     from .compiler.llvm.jit import Code
 
-_C: dict[str, tuple[str, Any]] = {"f64": ("double", ctypes.c_double), "f32": ("float", ctypes.c_float), "i64": ("int64_t", ctypes.c_int64),
-      "bool": ("uint8_t", ctypes.c_uint8)}  # fmt: skip
+_C: dict[str, tuple[str, Any]] = {
+    "f64": ("double", ctypes.c_double),
+    "f32": ("float", ctypes.c_float),
+    "i64": ("int64_t", ctypes.c_int64),
+    "bool": ("uint8_t", ctypes.c_uint8),
+}
 _POINTER = ctypes.POINTER
 SIGNATURES: dict[str, tuple[str, Any]] = {
     "double (double)": ("address", ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)),

@@ -40,9 +40,9 @@ def test_cache_is_shown_and_cleared(
     for arguments in (["cache"], ["cache", "--clear"], ["cache"]):
         assert main(arguments) == 0
         printed.append(capsys.readouterr().out)
-    assert printed[0].startswith(f"{tmp_path}: 1 compiled functions, ")
+    assert printed[0].startswith(f"{tmp_path}: 3 entries of compiled code, ")
     assert printed[1] == printed[0].replace(" MB", " MB removed")
-    assert printed[2] == f"{tmp_path}: 0 compiled functions, 0.0 MB\n"
+    assert printed[2] == f"{tmp_path}: 0 entries of compiled code, 0.0 MB\n"
     assert not list(tmp_path.iterdir())
 
 
