@@ -184,7 +184,8 @@ def cache(clear: bool) -> int:
     if held.path is None:
         print("no directory for compiled code: set SYMGRAD_CACHE_DIR")
         return 0
-    print(f"{held.path}: {held.entries} entries of compiled code, {held.bytes / 1e6:.1f} MB{' removed' if clear else ''}")
+    removed = " removed" if clear else ""
+    print(f"{held.path}: {held.entries} entries of compiled code, {held.bytes / 1e6:.1f} MB{removed}")
     return 0
 
 
