@@ -26,7 +26,7 @@ from .expression import Expr, cast, check_names, lift, symbol_name, symbols_of
 from .graph import Node, postorder, substitute
 from .rewrite.assumptions import Assumptions, assumptions
 from .rewrite.canonical import canonicalise
-from .rewrite.cost import COSTS
+from .show.cost import COSTS
 from .simplifier import Simplified, simplify
 from .sparsity import diagonal
 from .trees import leaves, rebuilt

@@ -2,7 +2,7 @@
 
 Rounds of one walk up the graph each: every node is brought to canonical form, then rules of the short set, common
 factors, one fraction, products multiplied out are tried, and a step is taken only if the formula gets shorter
-(`rewrite.cost`).  Since every accepted step lowers one number, the search ends; a round that changes nothing is the
+(`show.cost`).  Since every accepted step lowers one number, the search ends; a round that changes nothing is the
 last.  The walk visits each distinct node once.
 
 Which of two steps to take first matters: a sum put over one denominator may hide that its terms got shorter alone.  So
@@ -19,13 +19,13 @@ from .graph import Node, consumer_counts, lookup, node, postorder
 from .rewrite import short_selections as short_selections
 from .rewrite.assumptions import Assumptions
 from .rewrite.canonical import canonical_node, canonicalise, rebuild
-from .rewrite.cost import CHARACTER, Lengths, reading
 from .rewrite.engine import Assumed
 from .rewrite.factoring import expanded, factored
 from .rewrite.fractions import Fractions
 from .rewrite.short import SHORT
 from .rewrite.short_arrays import forms
 from .rewrite.terms import constant_node, number_of
+from .show.cost import CHARACTER, Lengths, reading
 from .show.text import text
 
 ROUNDS = 12

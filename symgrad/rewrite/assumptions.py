@@ -8,7 +8,7 @@ with numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from ..errors import ArgumentError
@@ -16,7 +16,6 @@ from ..expression import FUNCTIONS, Expr, symbol_name
 from ..graph import Node, lookup, node
 from ..ops.contraction import einsum_node
 from .canonical import rebuild
-from .cost import unvisited
 from .engine import Assumed
 from .order import compare
 from .symmetry import is_symmetric, transposed
@@ -32,6 +31,22 @@ PROPERTIES: dict[str, frozenset[str]] = {
 """The words that callers use, and what each says."""
 POSITIVE = frozenset({"exp", "cosh", "sigmoid", "softplus", "exp2", "erfc", "ndtr"})
 NOT_NEGATIVE = frozenset({"abs", "sqrt", "norm", "relu", "hypot"})
+
+
+def unvisited(root: Node, known: Container[Node]) -> list[Node]:
+    """The nodes below `root` and itself that are not `known`, inputs first; nothing below a known one is looked at."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(root, False)]
+    while stack:
+        x, done = stack.pop()
+        if done:
+            order.append(x)
+        elif x not in seen and x not in known:
+            seen.add(x)
+            stack.append((x, True))
+            stack += [(i, False) for i in reversed(x.inputs)]
+    return order
 
 
 class Assumptions:
@@ -258,4 +273,4 @@ def assumptions(said: Mapping[Any, Any], symbols: Mapping[str, Node]) -> Assumpt
     return Assumptions(found)
 
 
-__all__ = ["PROPERTIES", "Assumptions", "assumptions"]
+__all__ = ["PROPERTIES", "Assumptions", "assumptions", "unvisited"]

@@ -83,7 +83,8 @@ def _full(t: Term, top: str) -> list[Piece]:
 
 
 def _einsum(t: Term, top: str) -> list[Piece]:
-    """Index notation: the sum over the labels that the result lacks, between brackets with the result's labels."""
+    """Index notation: the sum over the labels that the result lacks, between brackets with the result's labels; the
+    identity is Kronecker's delta."""
     left, _, out = t.parts[0].data[0].strip('"').partition("->")
     labels = left.split(",")
     summed = [k for k in dict.fromkeys("".join(labels)) if k not in out]
@@ -91,7 +92,12 @@ def _einsum(t: Term, top: str) -> list[Piece]:
     if summed:
         found.append(rf"\sum_{{{', '.join(summed)}}} ")
     for p, ls in zip(t.parts[1:], labels, strict=True):
-        found += [(p, ATOM), f"_{{{ls}}} " if ls else " "]
+        if p.form == "call" and p.data[0] == "eye":
+            found.append(rf"\delta_{{{ls}}} ")
+        elif p.form == "name" and p.data[0].isalpha():
+            found += [(p, ATOM), f"_{{{ls}}} " if ls else " "]
+        else:
+            found += ["{", (p, ATOM), f"}}_{{{ls}}} " if ls else "} "]
     return [*found, *([rf"\right]_{{{out}}}"] if out else [])]
 
 

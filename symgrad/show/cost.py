@@ -6,15 +6,17 @@ it is known for every node of a graph in linear time and is compared where two f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from ..build import symbol
 from ..compiler.types import ArrayType
 from ..graph import Node, Params, postorder
 from ..ops.contraction import einsum_node
-from .ordinary import is_ordinary
-from .terms import number_of, split
+from ..rewrite.assumptions import unvisited
+from ..rewrite.ordinary import is_ordinary
+from ..rewrite.terms import number_of, split
+from .text import text
 
 CHARACTER = 64
 STRANGE, KNOWN = 60, 6
@@ -33,22 +35,6 @@ class Lengths:
         for n in unvisited(x, self._known):
             self._known[n] = CHARACTER * own_length(n) + bool(n.inputs) + sum(self._known[i] for i in n.inputs)
         return self._known[x]
-
-
-def unvisited(root: Node, known: Container[Node]) -> list[Node]:
-    """The nodes below `root` and itself that are not `known`, inputs first; nothing below a known one is looked at."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack = [(root, False)]
-    while stack:
-        x, done = stack.pop()
-        if done:
-            order.append(x)
-        elif x not in seen and x not in known:
-            seen.add(x)
-            stack.append((x, True))
-            stack += [(i, False) for i in reversed(x.inputs)]
-    return order
 
 
 def own_length(x: Node) -> int:
@@ -92,8 +78,6 @@ def _signs_of_einsum(params: Params, types: tuple[ArrayType, ...]) -> int:
     """The characters of an array product of operands with names of one letter, without these."""
     operands = [symbol(chr(ord("A") + k % 26), t).node for k, t in enumerate(types)]
     labels, out, extra = params
-    from ..show.text import text
-
     shown = text(einsum_node(operands, labels, out, dict(extra)))
     return len(shown) - sum(shown.count(str(x.params[0])) for x in operands)
 
