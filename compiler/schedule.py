@@ -13,13 +13,13 @@ from dataclasses import replace
 from .alignment import align, all_axes, loads
 from .dependences import all_reads, needed_for, reads, targets, types_defined
 from .fusion import fuse, unrolled_axes
-from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Reduce, Statement
+from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Statement
 from .loops import Action, Fill, Nest, Repeat, Routine, Run, Schedule, StopUnless, Stream
 from .matrices import MatrixProduct, is_symmetric, matrix_product
 from .nests import Context, Place, build_nest
 from .scalars import neutral
 from .stacking import Stack, unstacked
-from .streaming import TILE, TILE_OF_PRODUCTS, carries, collects, position, stages, streamed_axis
+from .streaming import TILE, TILE_OF_PRODUCTS, collects, in_place, position, stages, streamed_axis
 from .types import ArrayType, Dim, named, names
 
 
@@ -115,7 +115,8 @@ class _Scheduler:
         if axis is None:
             return self.plain(aligned, scope, unrolled, needed)
         found, whole = stages(aligned, axis)
-        self.share_places(aligned, axis, scope, needed | whole)
+        for name, user in in_place(aligned, axis, needed | whole, scope.places):
+            scope.places[user] = scope.places[name] = self.allocate(name, scope.types[name]), ()
         actions: list[Action] = []
         for k, stage in enumerate(found):
             later = (
@@ -125,24 +126,6 @@ class _Scheduler:
             if stage.streamed:
                 actions += self.stream(stage.streamed, axis, scope, unrolled, later)
         return actions
-
-    def share_places(self, statements: Sequence[Assign], axis: str, scope: _Scope, needed: set[str]) -> None:
-        """Lets results of a pass over `axis` stand where the only statement that reads them, element by element,
-        writes."""
-        readers: dict[str, list[Assign]] = {}
-        for statement in statements:
-            for name in reads(statement):
-                readers.setdefault(name, []).append(statement)
-        for statement in statements:
-            name, users = statement.target, readers.get(statement.target, [])
-            if name in needed or name in scope.places or len(users) != 1 or not carries(statement, axis):
-                continue
-            user, own = users[0], tuple(AxisValue(a.name) for a in users[0].axes)
-            inside = [load.index for load in loads(user) if load.array == name]
-            alone = user.target in needed and user.target not in scope.places and not carries(user, axis)
-            plain = user.at is None and user.type == statement.type and not isinstance(user.value, Reduce)
-            if alone and plain and inside == [own]:
-                scope.places[user.target] = scope.places[name] = self.allocate(name, user.type), ()
 
     def stack(self, stack: Stack, scope: _Scope) -> None:
         """Gives the rows of `stack` their places."""

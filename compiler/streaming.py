@@ -160,3 +160,26 @@ def _delay(statements: Sequence[Assign], axis: str, when: dict[str, int]) -> Non
             when[statement.target] = max(when[statement.target], readers.get(statement.target, last))
         for load in loads(statement):
             readers[load.array] = min(readers.get(load.array, last), when[statement.target])
+
+
+def in_place(
+    statements: Sequence[Assign], axis: str, needed: Container[str], placed: Container[str]
+) -> list[tuple[str, str]]:
+    """Results of a pass over `axis` that can stand where the only statement that reads them, element by element after
+    the pass, writes a needed result: pairs of both names."""
+    readers: dict[str, list[Assign]] = {}
+    for statement in statements:
+        for name in dict.fromkeys(load.array for load in loads(statement)):
+            readers.setdefault(name, []).append(statement)
+    found: dict[str, str] = {}
+    for statement in statements:
+        name, users = statement.target, readers.get(statement.target, [])
+        if name in needed or name in placed or len(users) != 1 or not carries(statement, axis):
+            continue
+        user, own = users[0], tuple(AxisValue(each.name) for each in users[0].axes)
+        inside = [load.index for load in loads(user) if load.array == name]
+        free = user.target in needed and user.target not in placed and user.target not in found.values()
+        plain = user.at is None and user.type == statement.type and not isinstance(user.value, Reduce)
+        if free and plain and inside == [own] and not carries(user, axis):
+            found[name] = user.target
+    return list(found.items())
