@@ -69,6 +69,7 @@ def _evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> 
             operands += [a.astype(np.int64) if a.dtype == bool else a, list(ls)]
         with np.errstate(all="ignore"):
             result = np.einsum(*operands, kept, optimize=len(arrays) > 2)
+        result = result.astype(bool) if all(a.dtype == bool for a in arrays) else result
     if len(kept) == len(out):
         return np.asarray(result)
     numbers = {k: evaluate(n, sizes) for k, n in extra}
@@ -95,7 +96,7 @@ def _lower(x: Node, operands: Sequence[Operand]) -> Element:
     body = factors[0] if len(factors) == 1 else Call("mul", tuple(factors)) if factors else one
     for c in conditions:
         body = Call("mask", (c, body))
-    return Element(axes, Reduce("add", summed, body) if summed else body)
+    return Element(axes, Reduce("or" if x.type.dtype == "bool" else "add", summed, body) if summed else body)
 
 
 def _vjp(g: Expr, y: Expr, *xs: Expr) -> list[Expr | None]:

@@ -54,14 +54,14 @@ np.vander(x, 4, increasing=True) | np.trapezoid(w) | np.trapezoid(X, axis=0) | n
 np.linalg.cross(r, q) | np.linalg.vecdot(x, y) | np.linalg.outer(x, y) | np.linalg.matmul(X, A) | np.linalg.matrix_transpose(X)
 X[i, j] | Z[np.array([[0], [2]]), np.array([1, -1])] | Z[np.ix_([0, 2], [1, 3])] | Z[[0, 2], [1, 3]] | T[:, i, j] | T[i[:2] % 2, :, j[:2]]
 T[0, :, i[:2]] | T[0, i] | T[i % 2, 0] | T[..., i, None] | T[i % 2, j, i] | Z[np.array([True, False, True])] | Z[:, [True, False, True, True]] | Z[[0, 2]]
-x[c] | X[C] | X[:, c] | x[y > 0.5] | X[X > 0].sum() | T[:, C] | T[0, :, c] | np.extract(c, x) | np.compress(c, X, axis=1) | x[np.flatnonzero(c)] | X[np.nonzero(C)]
+x[c] | X[C] | X[C[:, 0]] | X[:, c] | x[y > 0.5] | X[X > 0].sum() | T[:, C] | T[0, :, c] | np.extract(c, x) | np.compress(c, X, axis=1) | x[np.flatnonzero(c)] | X[np.nonzero(C)]
 np.sort(X, axis=0, kind='stable') | np.take_along_axis(X, np.argsort(X, axis=0), 0) | np.take(X, i, axis=-1, mode='wrap')
 """
 OTHERS = """
 np.clip(x, min=0.3, max=0.5) | np.round(x, 2) | np.around(12.3*x, decimals=1) | np.round(1000*x, -2) | x.round(1) | np.fix(3*x) | np.median(X) | np.sort(X, axis=None)
 np.isclose(x, x + 1e-9) | np.logspace(s, 2.0, 4, base=2.0) | np.logical_and.reduce(C) | np.logical_or.reduce(C, axis=1) | np.count_nonzero(C, axis=1) | np.count_nonzero(X, keepdims=True)
 np.bincount(i, minlength=4) | np.bincount(i, weights=w[:5], minlength=3) | np.digitize(x, np.array([0.3, 0.5])) | np.digitize(x, r[:0], right=True)
-np.flatnonzero(c) | np.nonzero(C)[1] | np.argsort(X, axis=None) | np.linalg.norm(x, 0) | np.searchsorted(np.array([0.3, 0.5]), x, side='right')
+C[:, 0] | np.flatnonzero(c) | np.nonzero(C)[1] | np.argsort(X, axis=None) | np.linalg.norm(x, 0) | np.searchsorted(np.array([0.3, 0.5]), x, side='right')
 np.searchsorted(np.array([0.5, 0.3]), x, sorter=np.array([1, 0]))
 """
 
