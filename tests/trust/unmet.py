@@ -105,7 +105,7 @@ BY_REASON: dict[str, dict[str, str]] = {
         "log(ndtr(x))": "h",
         "log(1 - ndtr(x))": "h",
         "exp(-x**2)/erfc(x)": "h",
-        "x*exp(x**2)*erfc(x)": "h",
+        "x*exp(x**2)*erfc(x)": "gh",
         "-sigmoid(x)*log(sigmoid(x)) - (1 - sigmoid(x))*log(1 - sigmoid(x))": "g",
         "maximum(x, y) + log(1 + exp(-abs(x - y)))": "h",
         "(-b + sqrt(b*b - 4*a*c))/(2*a)": "h",
