@@ -19,6 +19,7 @@ from ..compiler.types import ArrayType, named
 from ..expression import FUNCTIONS, Expr
 from ..graph import Node, lookup, node
 from .canonical import rebuild
+from .division import divided, divmod_polynomials
 from .engine import Assumed
 from .factors import NEVER_ZERO
 from .order import key
@@ -28,7 +29,6 @@ from .terms import ONE, constant_node, number_of, split
 
 Powers = dict[Node, Fraction]
 FACTORS, TERMS, DEGREE = 10, 10, 12
-ARITHMETIC = ("add", "mul", "div", "pow", "sqrt", "exp")
 ZERO = Fraction(0)
 
 
@@ -383,69 +383,10 @@ def _times(k: Fraction, x: Node) -> Node:
     return scaled if k.denominator == 1 else _made("div", scaled, constant_node(k.denominator, x.type.dtype))
 
 
-# ---- exact division of polynomials
-
-def divided(p: Polynomial, q: Polynomial) -> Polynomial | None:
-    """``p / q`` where nothing is left over, otherwise None."""
-    variables = sorted({y for m in (*p, *q) for y, _ in m}, key=key)
-    rest = {_exponents(m, variables): v for m, v in p.items()}
-    by = {_exponents(m, variables): v for m, v in q.items()}
-    lead = max(by)
-    found: dict[tuple[int, ...], Fraction] = {}
-    for _ in range(len(p) * DEGREE):
-        if not rest:
-            return {tuple((y, k) for y, k in zip(variables, m, strict=True) if k): v for m, v in found.items()}
-        top = max(rest)
-        m = tuple(a - b for a, b in zip(top, lead, strict=True))
-        if min(m, default=0) < 0:
-            return None
-        v = found[m] = rest[top] / by[lead]
-        for n, w in by.items():
-            place = tuple(a + b for a, b in zip(m, n, strict=True))
-            rest[place] = rest.get(place, ZERO) - v * w
-            if not rest[place]:
-                del rest[place]
-    return None
-
-
-def divmod_polynomials(p: Polynomial, q: Polynomial) -> tuple[Polynomial, Polynomial] | None:
-    """Quotient and remainder by the leading term of `q`, variables in their order; None if that takes long."""
-    variables = sorted({y for m in (*p, *q) for y, _ in m}, key=key)
-    rest = {_exponents(m, variables): v for m, v in p.items()}
-    by = {_exponents(m, variables): v for m, v in q.items()}
-    lead = max(by)
-    found: dict[tuple[int, ...], Fraction] = {}
-    left: dict[tuple[int, ...], Fraction] = {}
-    for _ in range(len(p) * DEGREE * TERMS):
-        if not rest:
-            break
-        top = max(rest)
-        m = tuple(a - b for a, b in zip(top, lead, strict=True))
-        if min(m, default=0) < 0:
-            left[top] = rest.pop(top)
-            continue
-        v = found[m] = rest[top] / by[lead]
-        for n, w in by.items():
-            place = tuple(a + b for a, b in zip(m, n, strict=True))
-            rest[place] = rest.get(place, ZERO) - v * w
-            if not rest[place]:
-                del rest[place]
-    if rest:
-        return None
-    back = [{tuple((y, k) for y, k in zip(variables, m, strict=True) if k): v for m, v in d.items()}
-            for d in (found, left)]  # fmt: skip
-    return back[0], back[1]
-
-
 def monomial(p: Polynomial) -> Ratio:
     """The ratio of a polynomial of one term."""
     ((m, v),) = p.items()
     return Ratio(v, {y: Fraction(k) for y, k in m})
 
 
-def _exponents(m: Monomial, variables: Sequence[Node]) -> tuple[int, ...]:
-    powers = dict(m)
-    return tuple(powers.get(y, 0) for y in variables)
-
-
-__all__ = ["Fractions", "Ratio", "divided"]
+__all__ = ["Fractions", "Ratio"]
