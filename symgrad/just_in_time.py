@@ -20,6 +20,7 @@ from .api import compile
 from .arguments import DTYPE_NAMES, Array, suggestion
 from .compiler.types import DTYPES, ArrayType, Dim, named
 from .errors import ArgumentError
+from .expression import Expr
 from .formula import DERIVED
 from .function import Function
 from .tracing import symbols, trace
@@ -74,6 +75,8 @@ class JitFunction:
         update_wrapper(self, function)
 
     def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
+        if out is None and any(isinstance(v, Expr) for a in (*args, *keywords.values()) for _, v in leaves(a)):
+            return self._function(*args, **keywords)  # inside another formula: part of it
         given = self._named(args, keywords)
         return self._traced(given)(*given.values(), out=out)
 

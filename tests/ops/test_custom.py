@@ -192,3 +192,12 @@ def test_errors(call: Callable[[], Any], error: type[Exception], text: str) -> N
     with pytest.raises(error) as found:
         call()
     assert text in str(found.value)
+
+
+def test_a_jitted_function_inside_another() -> None:
+    inner = sg.jit(lambda a, scale: (a**2).sum() * scale)
+    outer = sg.jit(lambda x: inner(x, 3.0) + inner(2 * x, scale=1.0))
+    x = np.array([1.0, -2.0])
+    assert outer(x) == 3 * 5 + 4 * 5
+    np.testing.assert_allclose(outer.grad(x), 14 * x)
+    assert inner(x, 1.0) == 5.0
