@@ -27,7 +27,7 @@ from ..graph import Node, consumer_counts, lookup, node, postorder
 from ..interpreter import run
 from .chains import FAMILIES, operands, upper_links
 from .order import key, ordered
-from .products import einsum_of_product, multiply_into_einsum, reduce_einsum
+from .products import einsum_of_product, has_delta, multiply_into_einsum, reduce_einsum
 from .sizes import add_sizes, multiply_sizes, primitive, size_node, size_of
 from .terms import ONE, as_ratio, constant_node, number_of, power_of, split
 
@@ -291,12 +291,25 @@ class Product:
         return _shaped(node(lookup("div"), (numerator, _line(q, self.below, type_.dtype))), type_)
 
     def _merge(self) -> None:
+        if any(x.type.shape for x in self.below) and any(has_delta(x) for x in self.above if x.type.shape):
+            self._gather_below()
         factors = [raised(base, k) for base, k in self.above.items()]
         merged, self.number = multiply_into_einsum(factors, self.number)
         if merged is not factors:
             self.above = {}
             for x in merged:
                 self.take(x, 1, False) if not x.type.shape else self._put(x, 1)
+
+
+    def _gather_below(self) -> None:
+        """Makes one factor of the arrays other than identities, above and below: no identity is divided by an array."""
+        quotient = Product()
+        for side, others in ((self.above, quotient.above), (self.below, quotient.below)):
+            for x in [x for x in side if x.type.shape and not has_delta(x)]:
+                others[x] = side.pop(x)
+        operands = [ArrayType(x.type.dtype, x.type.shape) for x in (*quotient.above, *quotient.below)]
+        type_ = ArrayType(operands[0].dtype, broadcast_shapes("div", operands))
+        self._put(quotient.build(type_), 1)
 
 
 def factors_of(x: Node, power: int, may: bool) -> list[tuple[Node, int]]:

@@ -40,6 +40,9 @@ class Bag:
     below: list[Node] = field(default_factory=list)
     factors: list[Factor] = field(default_factory=list)
     deltas: list[Factor] = field(default_factory=list)
+    masks: list[Factor] = field(default_factory=list)
+    opens: bool = True
+    """Whether masks of identities are taken apart: the mask is then one of the result."""
 
     def fresh(self, size: Dim) -> int:
         """A new label of the given size."""
@@ -64,6 +67,19 @@ class Bag:
                 self.above.append(x)
             elif x.op.name == "delta":
                 self.deltas.append((x, labels))
+            elif x.op.name == "mask" and has_delta(x.inputs[1]) and len(set(labels)) == len(labels):
+                (condition, own, _), value = self._aligned(x.inputs, labels, True)[::-1]
+                mask = _spread(condition, own)
+                if any(k not in labels for k in mask[1]):
+                    self.factors.append((x, labels))
+                elif self.opens:
+                    self.masks.append(mask)
+                    pending.append(value)
+                else:
+                    self._take_masked(mask, value[0], value[1], labels)
+            elif x.op.name == "div" and x.inputs[1].type.shape and has_delta(x.inputs[0]):
+                top, (below, own, _) = self._aligned(x.inputs, labels, True)[::-1]
+                pending += [top, (inverse(below), own, True)]
             elif x.op.name == "mul" and (may or len(x.inputs) + len(self.factors) <= LARGEST):
                 pending += self._aligned(x.inputs, labels, False)
             elif x.op.name == "div" and not x.inputs[1].type.shape:
@@ -73,6 +89,27 @@ class Bag:
                 pending += self._inner(x, labels)
             else:
                 self.factors.append((x, labels))
+
+    def _take_masked(self, mask: Factor, value: Node, own: Labels, labels: Labels) -> None:
+        """Multiplies by a masked product: by its identities, and by the rest of it with the mask."""
+        inner = Bag(labels, self.sizes, self.dtype, masks=[mask])
+        inner.take(value, own, True)
+        inner.eliminate()
+        used = {k for _, ls in (*inner.factors, *inner.masks) for k in ls}
+        rest = Bag(tuple(k for k in labels if k in used), self.sizes, self.dtype)
+        rest.masks = inner.masks
+        pairs: list[Factor] = inner.factors or [(constant_node(1, self.dtype), ())]
+        nodes, places = [x for x, _ in pairs], [ls for _, ls in pairs]
+        sizes = {k: self.sizes[k] for k in rest.out}
+        total = reduce_einsum(nodes, places, rest.out, sizes, self.dtype, [False] * len(pairs))
+        for k in used.difference(labels):
+            del self.sizes[k]
+        number, base = split(rest.masked(total))
+        self.factors.append((base or constant_node(1, self.dtype), rest.out if base else ()))
+        self.number *= number * inner.number
+        self.above += inner.above
+        self.below += inner.below
+        self.deltas += inner.deltas
 
     def _aligned(self, inputs: Sequence[Node], labels: Labels, may: bool) -> list[tuple[Node, Labels, bool]]:
         """Operands of an elementwise operation with the labels of their axes; broadcast unit axes get labels of their
@@ -112,6 +149,7 @@ class Bag:
             rename = {old: new}
             self.factors = [(f, tuple(rename.get(k, k) for k in ls)) for f, ls in self.factors]
             self.deltas = [(f, tuple(rename.get(k, k) for k in ls)) for f, ls in self.deltas]
+            self.masks = [(f, tuple(rename.get(k, k) for k in ls)) for f, ls in self.masks]
             kept = [(f, tuple(rename.get(k, k) for k in ls)) for f, ls in kept]
             del self.sizes[old]
         self.deltas = kept
@@ -119,9 +157,24 @@ class Bag:
         for _, (i, j) in kept:
             first[j] = first.get(i, i)
         self.factors = [(f, tuple(first.get(k, k) for k in ls)) for f, ls in self.factors]
+        self.masks = [(f, tuple(first.get(k, k) for k in ls)) for f, ls in self.masks]
+
+    def masked(self, x: Node) -> Node:
+        """`x`, the result, with the masks that were taken out of its factors."""
+        from .canonical import rebuild
+
+        for condition, ls in self.masks:
+            used = self.out[min((self.out.index(k) for k in ls), default=len(self.out)) :]
+            if ls != used:
+                axes = tuple(k if k in ls else self.fresh(1) for k in used)
+                condition = einsum_node([condition], [ls], axes, self.sizes)
+            x = rebuild(node(lookup("mask"), (condition, x)))
+        return x
 
     def collect(self) -> None:
-        """Equal factors with equal labels become powers; summed labels that no factor has become numbers."""
+        """Equal factors with equal labels become powers, a quotient one with the factors of its labels; summed labels
+        that no factor has become numbers."""
+        self._join_quotients()
         powers: dict[Factor, int] = {}
         for x, ls in self.factors:
             base, k = x, 1
@@ -146,6 +199,19 @@ class Bag:
                 self.number *= n
             else:
                 self.above.append(node(lookup("size"), (), (n, self.dtype)))
+
+    def _join_quotients(self) -> None:
+        alike: dict[Labels, list[Node]] = {}
+        for x, ls in self.factors:
+            alike.setdefault(ls, []).append(x)
+        for ls, xs in alike.items():
+            if len(xs) > 1 and any(x.op.name == "div" for x in xs):
+                joined = elementwise_product(xs, ArrayType(self.dtype, tuple(self.sizes[k] for k in ls)))
+                number, rest = split(joined)
+                self.number *= number
+                self.factors = [f for f in self.factors if f[1] != ls]
+                if rest is not None:
+                    self.factors.append((rest, ls))
 
     def separate(self) -> None:
         """Factors that share no label, directly or through others, with the result become scalar products of their
@@ -226,22 +292,53 @@ class Bag:
         return einsum_node([x for x, _ in factors], [ls for _, ls in factors], self.out, self.sizes)
 
 
+def _spread(x: Node, labels: Labels) -> Factor:
+    """`x` without axes of size 1 that an einsum put between its own, and without exchanges of axes."""
+    while x.op.name == "einsum" and len(x.inputs) == 1:
+        (inner,), out, _ = x.params
+        place = dict(zip(out, labels, strict=True))
+        if any(k not in place for k in inner):
+            break
+        x, labels = x.inputs[0], tuple(place[k] for k in inner)
+    return x, labels
+
+
 def _distributable(x: Node, labels: Labels, out: Labels) -> bool:
     """Whether `x` is a sum, over some of whose labels the einsum sums, with an identity in a term.
 
     Distributed, the identity is substituted away, or it stands outside of the summation instead of in every summand."""
-    return x.op.name == "add" and any(k not in out for k in labels) and any(
-        len(t.type.shape) == len(labels) and _has_delta(t) for t in x.inputs)  # fmt: skip
-
-
-def _has_delta(term: Node) -> bool:
-    """Whether a canonical term is an identity times other factors."""
-    if term.op.name == "div" and not term.inputs[1].type.shape:
-        term = term.inputs[0]
-    factors = term.inputs if term.op.name == "mul" else (term,)
-    return any(
-        f.op.name == "delta" or (f.op.name == "einsum" and any(i.op.name == "delta" for i in f.inputs)) for f in factors
+    return any(k not in out for k in labels) and any(
+        len(t.type.shape) == len(labels) and has_delta(t) for t in _summands(x)
     )
+
+
+def _summands(x: Node) -> list[Node]:
+    """The terms of a sum or of a masked sum; nothing for what is none."""
+    if x.op.name == "mask" and x.inputs[1].op.name == "add":
+        condition, total = x.inputs
+        return [node(x.op, (condition, t)) for t in total.inputs]
+    return list(x.inputs) if x.op.name == "add" else []
+
+
+def has_delta(term: Node) -> bool:
+    """Whether a canonical term is an identity times or by other factors, masked or not."""
+    pending = [term]
+    while pending:
+        x = pending.pop()
+        if x.op.name == "delta" or (x.op.name == "einsum" and any(i.op.name == "delta" for i in x.inputs)):
+            return True
+        if x.op.name == "mul":
+            pending += [i for i in x.inputs if i.type.shape]
+        elif x.op.name in ("div", "mask"):
+            pending.append(x.inputs[x.op.name == "mask"])
+    return False
+
+
+def inverse(x: Node) -> Node:
+    """The canonical form of 1/x."""
+    from .canonical import rebuild
+
+    return rebuild(node(lookup("div"), (constant_node(1, x.type.dtype), x)))
 
 
 def reduce_einsum(
@@ -249,12 +346,12 @@ def reduce_einsum(
     free: Sequence[bool],
 ) -> Node:  # fmt: skip
     """The canonical node of an einsum of canonical operands; `sizes` are those of result labels that no operand has."""
-    bag = fill(operands, labels, out, sizes, dtype, free)
+    bag = fill_outside(operands, labels, out, sizes, dtype, free)
     if len(bag.factors) + len(bag.deltas) > 1:
         for k, (x, ls) in enumerate(bag.factors):
             if _distributable(x, ls, bag.out):
-                return _distributed(bag, k)
-    return _product(bag)
+                return bag.masked(_distributed(bag, k))
+    return bag.masked(_product(bag))
 
 
 def _product(bag: Bag) -> Node:
@@ -279,18 +376,29 @@ def _product(bag: Bag) -> Node:
 
 def fill(
     operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int], sizes: Mapping[int, Dim], dtype: str,
-    free: Sequence[bool],
+    free: Sequence[bool], opens: bool = True,
 ) -> Bag:  # fmt: skip
     """The bag of the factors of an einsum, with identities eliminated and equal factors collected."""
     known = dict(sizes)
     for x, ls in zip(operands, labels, strict=True):
         known.update(zip(ls, x.type.shape, strict=True))
-    bag = Bag(tuple(out), known, dtype)
+    bag = Bag(tuple(out), known, dtype, opens=opens)
     for x, ls, may in zip(operands, labels, free, strict=True):
         bag.take(x, tuple(ls), may)
     bag.eliminate()
     bag.collect()
     return bag
+
+
+def fill_outside(
+    operands: Sequence[Node], labels: Sequence[Sequence[int]], out: Sequence[int], sizes: Mapping[int, Dim], dtype: str,
+    free: Sequence[bool],
+) -> Bag:  # fmt: skip
+    """The bag with masks of identities taken out, where they are masks of the result."""
+    bag = fill(operands, labels, out, sizes, dtype, free)
+    if all(k in bag.out for _, ls in bag.masks for k in ls):
+        return bag
+    return fill(operands, labels, out, sizes, dtype, free, opens=False)
 
 
 def _distributed(bag: Bag, k: int) -> Node:
@@ -302,7 +410,7 @@ def _distributed(bag: Bag, k: int) -> Node:
     scalars = [*bag.above, *(node(lookup("div"), (one, s)) for s in bag.below)]
     others = [*bag.factors[:k], *bag.factors[k + 1 :], *bag.deltas]
     terms = []
-    for term in total.inputs:
+    for term in _summands(total):
         own = labels[len(labels) - len(term.type.shape) :]
         sizes = dict(bag.sizes)
         spare = max(sizes) + 1
@@ -327,7 +435,7 @@ def einsum_of_product(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -
 def multiply_into_einsum(factors: list[Node], number: Fraction) -> tuple[list[Node], Fraction]:
     """The factors of an elementwise product in which array products have taken in the other arrays."""
     arrays = [x for x in factors if x.type.shape]
-    if len(arrays) < 2 or not any(x.op.name in ("einsum", "delta") for x in arrays):
+    if len(arrays) < 2 or not any(x.op.name == "einsum" or has_delta(x) for x in arrays):
         return factors, number
     rank = max(len(x.type.shape) for x in arrays)
     sizes: dict[int, Dim] = dict.fromkeys(range(rank), 1)
@@ -346,9 +454,22 @@ def multiply_into_einsum(factors: list[Node], number: Fraction) -> tuple[list[No
             else:
                 ls.append(k)
         labels.append(ls)
-    bag = fill(arrays, labels, range(rank), sizes, arrays[0].type.dtype, [len(x.inputs) <= LARGEST for x in arrays])
+    free = [len(x.inputs) <= LARGEST for x in arrays]
+    bag = fill_outside(arrays, labels, range(rank), sizes, arrays[0].type.dtype, free)
     if bag.below:
         return factors, number
     bag.separate()
     core = bag.core() or [einsum_node([constant_node(1, bag.dtype)], [()], bag.out, bag.sizes)]
+    if bag.masks:
+        core = [bag.masked(elementwise_product(core, ArrayType(bag.dtype, tuple(bag.sizes[k] for k in bag.out))))]
     return [x for x in factors if not x.type.shape] + bag.above + core, number * bag.number
+
+
+def elementwise_product(factors: Sequence[Node], type_: ArrayType) -> Node:
+    """The canonical product of arrays, element by element."""
+    from .canonical import Product
+
+    product = Product()
+    for x in factors:
+        product.take(x, 1, True)
+    return product.build(type_, merge=False)
