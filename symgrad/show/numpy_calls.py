@@ -18,7 +18,7 @@ TEMPLATES: dict[str, str] = {
     "sigmoid": "special.expit({0})", "softplus": "np.logaddexp(0, {0})", "log1mexp": "np.log(-np.expm1({0}))",
     "logsumexp": "special.logsumexp({0}, axis={axis})", "softmax": "special.softmax({0}, axis={axis})",
     "trace": "np.trace({0}, axis1=-2, axis2=-1)", "diagonal": "np.diagonal({0}, axis1=-2, axis2=-1)",
-    "logdet": "np.linalg.slogdet({0})[1]", "svd": "np.linalg.svd({0}, full_matrices=False)",
+    "logdet": "np.linalg.slogdet({0})[1]", "svd": "np.linalg.svd({0}{more})",
     "eigh": "np.linalg.eigh(symmetric({0}))", "eigvalsh": "np.linalg.eigvalsh(symmetric({0}))",
     "cholesky": "np.linalg.cholesky(symmetric({0}))", "lstsq": "np.linalg.lstsq({0}, {1}, rcond=None)",
     "expm": "linalg.expm({0})", "solve_triangular": "linalg.solve_triangular({0}, {1}{more})",
