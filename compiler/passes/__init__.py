@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from ..index import Program
 from .dead import drop_dead
+from .hyperbolic import share_hyperbolic
+from .diagonals import scatter_diagonals
 from .joining import join_loops
 from .late import pull_late_factors
 from .products import order_products
@@ -13,6 +15,7 @@ from .views import forward_views
 
 PIPELINE: list[Callable[[Program], Program]] = [
     forward_views,
+    scatter_diagonals,
     drop_dead,
     join_loops,
     drop_dead,
