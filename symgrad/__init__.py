@@ -23,6 +23,7 @@ from .errors import (
     DTypeError,
     NotDifferentiable,
     NotFinite,
+    OutOfMemory,
     ParseError,
     ShapeError,
     SymgradError,
@@ -42,8 +43,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "NotFinite",
-    "ParseError", "ShapeError", "SymgradError", "compile", "fit", "from_function", "from_sympy", "init", "jit",
-    "matrix", "operation", "parse", "same", "scalar", "schedules", "tensor", "vector",
+    "OutOfMemory", "ParseError", "ShapeError", "SymgradError", "compile", "fit", "from_function", "from_sympy", "init",
+    "jit", "matrix", "operation", "parse", "same", "scalar", "schedules", "tensor", "vector",
 ]  # fmt: skip
 
 

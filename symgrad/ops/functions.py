@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..expression import FUNCTIONS, Expr, function, lift, unify
+from ..expression import FUNCTIONS, Expr, constant_value, function, lift, unify
 from .arithmetic import lookup_function, where
 from .elementwise import binary, masked, unary
 
@@ -186,9 +186,19 @@ binary("arctan2", np.arctan2, lambda z, y, x: _arctan2_partials(y, x), "atan2", 
        doc="Angle of the point (x, y); the derivative at the origin is 0.")  # fmt: skip
 binary("hypot", np.hypot, lambda r, x, y: (masked(r != 0, x / r), masked(r != 0, y / r)), domain=((0.3, 2), (0.3, 2)),
        mpmath="hypot", doc="sqrt(x**2 + y**2) without overflow; the derivative at the origin is 0.", commutative=True)  # fmt: skip
-binary("logaddexp", np.logaddexp, lambda z, a, b: (_f("sigmoid", a - b), _f("sigmoid", b - a)), domain=((-2, 2), (-2, 2)),
+
+
+def _logaddexp_partials(z: Expr, a: Expr, b: Expr) -> tuple[Any, Any]:
+    """Nothing flows where both are -inf, as in `logsumexp`: the difference of the two says nothing there."""
+    shares = _f("sigmoid", a - b), _f("sigmoid", b - a)
+    if any(i.node.op.name == "constant" and np.isfinite(constant_value(i.node)).all() for i in (a, b)):
+        return shares
+    return masked(z != -np.inf, shares[0]), masked(z != -np.inf, shares[1])
+
+
+binary("logaddexp", np.logaddexp, _logaddexp_partials, domain=((-2, 2), (-2, 2)),
        mpmath=lambda a, b: _mp().log(_mp().exp(a) + _mp().exp(b)), commutative=True,
-       doc="log(exp(a) + exp(b)) without overflow.")  # fmt: skip
+       doc="log(exp(a) + exp(b)) without overflow; the derivatives where both are -inf are 0.")  # fmt: skip
 
 
 binary("copysign", np.copysign, lambda z, x, y: (_f("copysign", 1.0, x) * _f("copysign", 1.0, y), 0),

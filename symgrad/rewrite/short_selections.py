@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..expression import FUNCTIONS, Expr
+from ..expression import FUNCTIONS, Expr, constant_value
 from ..graph import Node, lookup, node
 from .engine import Assumed
 from .pattern import Rule
@@ -170,7 +170,7 @@ def _indicator(x: Node, rebuild: Rebuild) -> Found:
 
 @SHORT.procedure("what a norm keeps out", "mask")
 def _unmask(x: Node, rebuild: Rebuild) -> Found:
-    """The mask that keeps the derivative at one exceptional point is not written: ``b != 0``."""
+    """The mask that keeps the derivative at one exceptional point is not written: ``b != 0``, ``b != -inf``."""
     condition, value = x.inputs
     if value.type.shape != x.type.shape:
         return None
@@ -182,11 +182,19 @@ def _unmask(x: Node, rebuild: Rebuild) -> Found:
         if c.op.name in ("logical_or", "logical_and"):
             pending += c.inputs
             continue
-        tested = [i for i in c.inputs if split(i) != (Fraction(0), None)]
+        tested = [i for i in c.inputs if not _is_exceptional(i)]
         if c.op.name != "not_equal" or len(tested) != 1:
             return None
-        assumed.append(("not zero", tested[0]))
+        infinite = split(next(i for i in c.inputs if i is not tested[0])) != (Fraction(0), None)
+        assumed.append(("finite" if infinite else "not zero", tested[0]))
     return value, assumed
+
+
+def _is_exceptional(x: Node) -> bool:
+    """Whether `x` is 0 or minus infinity."""
+    if x.op.name == "constant" and not x.type.shape and x.type.dtype != "bool":
+        return float(constant_value(x)) in (0.0, -float("inf"))
+    return split(x) == (Fraction(0), None)
 
 
 def _not_both_zero(condition: Node) -> Node | None:
