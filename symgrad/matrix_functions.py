@@ -26,8 +26,8 @@ def matrix_function(a: Any, *operands: Any, f: str | Callable[..., Any], order: 
 
     >>> import symgrad as sg
     >>> A = sg.matrix("A", "n,n")
-    >>> sg.trace(sg.matrix_function(A, f=lambda z: z * sg.log(z))).grad(A)
-    matrix_function(A, f="1 + log(z)")
+    >>> sg.trace(sg.matrix_function(A, f=lambda z: z**3 + sg.exp(z))).grad(A)
+    matrix_function(A, f="3*z**2 + exp(z)")
     """
     x = matrix_operand("matrix_function", a, square=True)
     (x, *rest), _ = unify([x, *map(lift, operands)])

@@ -194,6 +194,16 @@ def _vjp(g: Expr, y: Expr, a: Expr, *rest: Expr) -> list[Expr | None]:
     return found
 
 
+def along_identity(y: Expr) -> Expr:
+    """``f'(A)`` for y = T(A; E): what y is for the identity as E."""
+    table, _ = _facts(y.node.params)
+    a, *numbers = map(Expr, y.node.inputs[:-1])
+    slope = _slope(table, "z")
+    if slope is None:
+        return 0 * a
+    return apply("matrix_function", [a, *numbers], (slope, 0))
+
+
 def _text(x: Node) -> tuple[str, dict[str, Any]]:
     table, order = _facts(x.params)
     f = str(Expr(root_of(table)))
@@ -255,4 +265,4 @@ def _same_for_all(x: Node) -> Expr | None:
     return einsum_labels([Expr(i) for i in x.inputs], labels, out[:-1], {k: n for k, n in extra if k != out[-1]})
 
 
-__all__ = ["argument", "of_eigenvalues", "table_of"]
+__all__ = ["along_identity", "argument", "of_eigenvalues", "table_of"]

@@ -23,6 +23,7 @@ from . import (
     stable_powers,
     stable_products,
     stable_removable,
+    stable_spectral,
     stable_sums,
 )
 from .engine import FUEL, RuleSet
@@ -227,6 +228,7 @@ stable_removable.install(STABLE)
 stable_differences.install(STABLE)
 stable_powers.install(STABLE)
 stable_products.install(STABLE)
+stable_spectral.install(STABLE)
 
 
 class _Nesting(threading.local):

@@ -84,3 +84,16 @@ def test_a_batch_and_vmap() -> None:
 def test_errors(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(sg.SymgradError, match=message):
         make()
+
+
+def test_identity_as_direction() -> None:
+    """The gradient of a trace needs no divided differences, also with a factor and where eigenvalues coincide."""
+    A, s = sg.matrix("A", "n,n"), sg.scalar("s")
+    g = (s * sg.trace(sg.matrix_function(A, f="z**3"))).grad(A)
+    assert "order" not in str(g)
+    a = np.diag([2.0, 2.0, 5.0])
+    np.testing.assert_allclose(g(A=a, s=0.5), 1.5 * a @ a, rtol=1e-14)
+    B, c = sg.tensor("B", "b,n,n"), sg.vector("c", "b")
+    g = sg.sum(c * sg.trace(sg.matrix_function(B, f="z**3"), axis1=1, axis2=2) / s).grad(B)
+    assert "order" not in str(g)
+    np.testing.assert_allclose(g(B=a[None], c=[3.0], s=0.5), 18 * a[None] @ a, rtol=1e-14)
