@@ -1,4 +1,4 @@
-"""exp, exp2, expm1 and what is a short formula in them: sinh, cosh, tanh, sigmoid.
+"""exp, exp2, expm1 and what is a short formula in them: sinh, cosh, tanh, 1/cosh**2, sigmoid.
 
 exp x = 2**n exp r with n = rint(x / log 2), |r| <= log(2)/2, log 2 in two parts (Cody and Waite, *Software Manual for
 the Elementary Functions*, 1980; the product is fused, so the first difference is exact) and exp r = 1 + r + r**2 q(r),
@@ -19,8 +19,6 @@ SAFE = {"f64": 708.0, "f32": 87.0}
 OVERFLOW = {"f64": 740.0, "f32": 108.0}
 """Here exp overflows even after a scaling by 2**-16."""
 VANISHING = {"f64": -746.0, "f32": -105.0}
-SATURATION = {"f64": 22.0, "f32": 10.0}
-"""From here on tanh rounds to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def scaled_carefully(b: Builder, p: Value, n: Value) -> Value:
 
 def exp_carefully(b: Builder, x: Value, offset: float = 0.0) -> Value:
     """2**offset exp x for every x, subnormal results, infinities and NaN included."""
-    x = b.at_most(b.at_least(x, VANISHING[b.dtype]), OVERFLOW[b.dtype])
+    x = b.at_most(b.at_least(x, VANISHING[b.dtype] - offset), OVERFLOW[b.dtype])
     at = reduce(b, x)
     return scaled_carefully(b, exp_reduced(b, at), at.t - b.rounder + offset)
 
@@ -159,12 +157,40 @@ def quotient(b: Builder, x: Value | float, x_low: Value | None, y: Value, y_low:
     return b.fma(b.fma(-q, y_low, rest), inverse, q)
 
 
+def minus_twice(b: Builder, x: Value) -> Value:
+    """-2 |x|, not below -SAFE: where tanh and 1/cosh**2 start, so that they have one exponential in common."""
+    return b.at_most(b.abs(x), 0.5 * SAFE[b.dtype]) * -2.0
+
+
 @function("tanh")
 def tanh(b: Builder, x: Value) -> Value:
     """-e / (2 + e) with e = expm1(-2 |x|)."""
-    e, e_low = expm1_pair(b, b.at_most(b.abs(x), SATURATION[b.dtype]) * -2.0)
+    e, e_low = expm1_pair(b, minus_twice(b, x))
     denominator, low = b.fast_two_sum(b.constant(2.0), e)
     return b.copysign(quotient(b, e, e_low, denominator, low + e_low), x)
+
+
+@slow_path("sech_squared.careful")
+def sech_squared_careful(b: Builder, x: Value) -> Value:
+    return exp_carefully(b, b.abs(x) * -2.0, 2.0)
+
+
+@function("sech_squared")
+def sech_squared(b: Builder, x: Value) -> Value:
+    """1/cosh(x)**2 = 4 p/(2 + e)**2 with p = exp(-2 |x|), e = p - 1: the exponential and the division of tanh."""
+    argument = minus_twice(b, x)
+    e, e_low = expm1_pair(b, argument)
+    denominator, low = b.fast_two_sum(b.constant(2.0), e)
+    inverse = 1.0 / denominator
+    square, inverse = denominator * denominator, inverse * inverse
+    square_low = b.fma(denominator, denominator, -square) + 2.0 * denominator * (low + e_low)
+    at = reduce(b, argument)
+    p, p_low = exp_pair(b, at)
+    q = inverse * p
+    rest = b.fma(-q, square_low, b.fma(-q, square, p) + p_low)
+    usual = b.fma(rest, inverse, q) * power_of_two(b, at.t, 2)
+    bad = ~(b.abs(x) <= 0.5 * SAFE[b.dtype])
+    return b.rare(bad, usual, lambda: b.call("sech_squared.careful", x))
 
 
 def half_exp(b: Builder, x: Value) -> tuple[Value, Value]:

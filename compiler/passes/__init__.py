@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from ..index import Program
 from .dead import drop_dead
-from .hyperbolic import share_hyperbolic
 from .diagonals import scatter_diagonals
+from .hyperbolic import share_hyperbolic
 from .joining import join_loops
 from .late import pull_late_factors
 from .products import order_products
@@ -15,6 +15,7 @@ from .views import forward_views
 
 PIPELINE: list[Callable[[Program], Program]] = [
     forward_views,
+    share_hyperbolic,
     scatter_diagonals,
     drop_dead,
     join_loops,

@@ -33,6 +33,7 @@ UNARY: dict[str, list[tuple[float, float]]] = {
     "sinh": [*ODD_ZERO, (INF, INF), (-INF, -INF), (1000, INF)],
     "cosh": [(0.0, 1), (-0.0, 1), (INF, INF), (-INF, INF), (-1000, INF)],
     "tanh": [*ODD_ZERO, (INF, 1), (-INF, -1), (1000, 1)],
+    "sech_squared": [(0.0, 1), (-0.0, 1), (INF, 0.0), (-INF, 0.0), (1000, 0.0)],
     "asinh": [*ODD_ZERO, (INF, INF), (-INF, -INF)],
     "acosh": [(1, 0.0), (0.5, NAN), (-3, NAN), (INF, INF), (-INF, NAN)],
     "atanh": [*ODD_ZERO, (1, INF), (-1, -INF), (2, NAN), (INF, NAN)],

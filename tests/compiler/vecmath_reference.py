@@ -42,6 +42,12 @@ def sigmoid(x: Array) -> Array:
     return y
 
 
+def sech_squared(x: Array) -> Array:
+    e = np.exp(-2 * np.abs(x))
+    y: Array = 4 * e / (1 + e) ** 2
+    return y
+
+
 def softplus(x: Array) -> Array:
     y: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
     return y
@@ -185,6 +191,7 @@ ROWS: dict[str, Row] = {
     "sinh": Row(MP.sinh, NP.sinh),
     "cosh": Row(MP.cosh, NP.cosh),
     "tanh": Row(MP.tanh, NP.tanh),
+    "sech_squared": Row(lambda x: MP.sech(x) ** 2, sech_squared, ((-1, 1), (-20, 20), (-372, 372))),
     "asinh": Row(MP.asinh, NP.arcsinh),
     "acosh": Row(MP.acosh, NP.arccosh, ((1, 2), (1, 100))),
     "atanh": Row(MP.atanh, NP.arctanh, OPEN),
