@@ -11,7 +11,7 @@ move through memory.  There are three forms:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .accesses import constant_along, contiguous
@@ -269,33 +269,62 @@ class _Builder:
         statement = self.group[0]
         ends = {axis: self.context.bounds.get(axis, (0, size)) for axis, size in self.axes.items()}
         target = Load(statement.target, tuple(AxisValue(axis.name) for axis in statement.axes))
+        rows = self.merged(product.row, product, (target, product.left), product.right)
+        columns = self.merged(product.column, product, (target, product.right), product.left)
+        first = {axis: ends[axis][0] for axis in (*rows, *columns, product.inner)}
         return Product(
             statement.type.dtype,
-            ends[product.row],
-            ends[product.column],
+            self.range_of(rows, ends),
+            self.range_of(columns, ends),
             ends[product.inner],
-            tuple((axis, *ends[axis]) for axis in product.batch),
-            self.matrix(target, product.row, product.column, ends),
-            self.matrix(product.left, product.row, product.inner, ends),
-            self.matrix(product.right, product.inner, product.column, ends),
+            tuple((axis, *ends[axis]) for axis in product.batch if axis not in first),
+            self.matrix(target, product.row, product.column, first),
+            self.matrix(product.left, product.row, product.inner, first),
+            self.matrix(product.right, product.inner, product.column, first),
             statement.target in self.context.partial,
             product.symmetric,
             self.context.vector_bytes // BYTES[statement.type.dtype],
             otherwise,
         )
 
-    def matrix(self, load: Load, row: str, column: str, ends: Mapping[str, tuple[Dim, Dim]]) -> Matrix:
-        """`load` as a matrix with rows along one axis and columns along another."""
+    def merged(self, axis: str, product: MatrixProduct, holders: tuple[Load, Load], other: Load) -> list[str]:
+        """`axis` and the batch axes outside of it that run on where it ends, in all `holders`: they are one axis of
+        longer matrices (``ij,jkl->ikl`` is one product, not k thin ones)."""
+        found, length, alone = [axis], self.axes[axis], set(axes_of(other, self.axes) or ())
+        strides = [self.strides(load) for load in holders]
+        if product.symmetric or any(axis not in own for own in strides):
+            return found
+        while found[0] not in self.context.bounds:
+            outer = next(
+                (b for b in product.batch if b not in alone and b not in found
+                 and all(b in own and own[b] == own[axis] * length for own in strides)),
+                None,
+            )  # fmt: skip
+            if outer is None:
+                break
+            found, length = [outer, *found], self.axes[outer] * length
+        return found
+
+    def range_of(self, axes: Sequence[str], ends: Mapping[str, tuple[Dim, Dim]]) -> tuple[Dim, Dim]:
+        """Start and stop of axes that are merged into one, the outermost first; only that one may be part of it."""
+        inner = product_of(tuple(self.axes[axis] for axis in axes[1:]))
+        start, stop = ends[axes[0]]
+        return start * inner, stop * inner
+
+    def strides(self, load: Load) -> dict[str, Dim]:
+        """The number of elements between two neighbours along each axis of a load."""
         buffer, prefix = self.context.places.get(load.array, (load.array, ()))
         shape = self.context.memory[buffer].shape
-        apart: dict[str, Dim] = {}
-        index: list[Expr] = []
-        for k, part in enumerate(load.index, len(prefix)):
-            own = axes_of(Load("", (part,)), self.axes) or [""]
-            apart[own[0]] = product_of(shape[k + 1 :])
-            start = {own[0]: SizeValue(ends[own[0]][0])} if own[0] in (row, column) else {}
-            index.append(_at(part, start))
-        place = prefix + self.in_tile(load.array, tuple(index))
+        names = [axes_of(Load("", (part,)), self.axes) or [""] for part in load.index]
+        return {own[0]: product_of(shape[k + 1 :]) for k, own in enumerate(names, len(prefix))}
+
+    def matrix(self, load: Load, row: str, column: str, first: Mapping[str, Dim]) -> Matrix:
+        """`load` as a matrix with rows along one axis and columns along another; `first` is where its axes, and those
+        merged with them, begin."""
+        buffer, prefix = self.context.places.get(load.array, (load.array, ()))
+        apart = self.strides(load)
+        starts = {axis: SizeValue(start) for axis, start in first.items()}
+        place = prefix + self.in_tile(load.array, tuple(_at(part, starts) for part in load.index))
         return Matrix(buffer, place, apart[row], apart[column])
 
     def in_tile(self, array: str, index: tuple[Expr, ...]) -> tuple[Expr, ...]:

@@ -139,6 +139,27 @@ PRODUCTS = {
     "batch last in the factors": ("m, q, b", "q, n, b", "A[i, k, e]", "B[k, j, e]", "eij", "ike,kje->eij", ()),
     "turned result": ("b, m, q", "b, n, q", "A[e, i, k]", "B[e, j, k]", "eji", "eik,ejk->eji", ()),
     "part of a matrix": ("m, q + 2", "q, n", "A[i, add(k, 1)]", "B[k, j]", "ij", "ik,kj->ij", np.s_[:, 1:-1]),
+    "several columns": ("m, q", "q, b, n", "A[i, k]", "B[k, e, j]", "iej", "ik,kej->iej", ()),
+    "several columns, parted in B": ("m, q", "b, q, n", "A[i, k]", "B[e, k, j]", "iej", "ik,ekj->iej", ()),
+    "several columns, turned": ("m, q", "q, b, n", "A[i, k]", "B[k, e, j]", "eji", "ik,kej->eji", ()),
+    "several rows, part of A": (
+        "b, m, q + 2",
+        "q, n",
+        "A[e, i, add(k, 1)]",
+        "B[k, j]",
+        "eij",
+        "eik,kj->eij",
+        np.s_[..., 1:-1],
+    ),
+    "rows of a part do not run on": (
+        "b, m + 2, q",
+        "q, n",
+        "A[e, i, k]",
+        "B[k, j]",
+        "eij",
+        "eik,kj->eij",
+        np.s_[:, :13],
+    ),
     "one row of many": ("3, m, q", "q, n", "A[1, i, k]", "B[k, j]", "ij", "ik,kj->ij", (1,)),
 }
 
@@ -149,7 +170,7 @@ def test_products_of_parts_and_batches(name: str, way: str, monkeypatch: pytest.
     monkeypatch.setattr(emit, "SMALLEST_PRODUCT", 2**60 if way == "loops" else 0)
     monkeypatch.setattr(emit, "SMALLEST_GEMM", 2**60 if way == "panels" else 0)
     a, b, left, right, out, formula, part = PRODUCTS[name]
-    sizes = {"m": 13, "n": 9, "q": 21, "b": 4, "q + 2": 23, "3": 3}
+    sizes = {"m": 13, "n": 9, "q": 21, "b": 4, "q + 2": 23, "m + 2": 15, "3": 3}
     extents = {"i": "m", "j": "n", "e": "b"}
     axes = ", ".join(f"{axis} < {extents[axis]}" for axis in out)
     kernel = kernel_of(
@@ -161,6 +182,21 @@ def test_products_of_parts_and_batches(name: str, way: str, monkeypatch: pytest.
     A, B = (rng.standard_normal([sizes[size] for size in shape.split(", ")]) for shape in (a, b))
     (found,) = kernel(A, B, sizes={name: sizes[name] for name in kernel.schedule.named})
     np.testing.assert_allclose(found, np.einsum(formula, A[part], B), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "load", "out", "products"),
+    [
+        ("m, q", "q, p, n", "mul(A[i, k], B[k, e, j])", "i < m, e < p, j < n", 1),
+        ("m, q", "p, q, n", "mul(A[i, k], B[e, k, j])", "i < m, e < p, j < n", "p"),
+        ("p, m, q", "q, n", "mul(A[e, i, k], B[k, j])", "e < p, i < m, j < n", 1),
+        ("p, m, q", "p, q, n", "mul(A[e, i, k], B[e, k, j])", "e < p, i < m, j < n", "p"),
+    ],
+)
+def test_axes_that_run_on_are_one_axis_of_one_product(a: str, b: str, load: str, out: str, products: object) -> None:
+    kernel = kernel_of(f"program(A: f64[{a}], B: f64[{b}])\n  C: f64[{out}] = add[k < q] {load}\n  return C\n")
+    (line,) = (line for line in kernel.loops.splitlines() if " @ " in line)
+    assert (" for 0 <= " in line) == (products != 1), line
 
 
 def test_products_out_of_range_are_errors() -> None:
