@@ -79,6 +79,9 @@ FORMS: dict[str, Form] = {
 SINGULAR: dict[str, Form] = {
     "sinxx": lambda s, x: s.sin(x) / x,
     "sinhxx": lambda s, x: s.sinh(x) / x,
+    "tanhxx": lambda s, x: s.tanh(x) / x,
+    "arctanxx": lambda s, x: s.atan(x) / x,
+    "arcsinxx": lambda s, x: s.asin(x) / x,
     "expm1xx": lambda s, x: (s.exp(x) - 1) / x,
     "log1pxx": lambda s, x: s.log(1 + x) / x,
     "xmlog1pxx": lambda s, x: (x - s.log(1 + x)) / x**2,
@@ -93,6 +96,8 @@ def scalar(x: Node, args: list[Any]) -> Any:
 
     if x.op.name == "cast":
         return sympy.Piecewise((1, args[0]), (0, True)) if x.inputs[0].type.dtype == "bool" else args[0]
+    if x.op.name == "lambertw":
+        return sympy.LambertW(args[0], x.params[0])
     if x.op.name in FORMS:
         return FORMS[x.op.name](sympy, *args)
     if x.op.name in SINGULAR:

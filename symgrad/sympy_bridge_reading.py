@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 from .build import symbol
-from .compiler.types import ArrayType, Dim, floordiv, named, product
+from .compiler.types import ArrayType, Dim, floordiv, max0, named, product
 from .errors import ArgumentError, DTypeError, ShapeError
 from .expression import FUNCTIONS, Expr, lift, size
 from .ops.contraction import unit_axes
@@ -214,7 +214,8 @@ def number(value: Number) -> Value:
 
 
 def dimension(expr: Any, depth: int = 0) -> Dim:
-    """A SymPy integer expression as a size: integers, symbols, + - * and floor of a quotient.  Raises ShapeError."""
+    """A SymPy integer expression as a size: integers, symbols, + - *, floor of a quotient and Max of two.  Raises
+    ShapeError."""
     kind = type(expr).__name__
     if depth > 50:
         raise ShapeError("from_sympy: a size is nested too deeply")
@@ -234,6 +235,9 @@ def dimension(expr: Any, depth: int = 0) -> Dim:
     if kind == "floor":
         above, below = expr.args[0].as_numer_denom()
         return floordiv(dimension(above, depth + 1), dimension(below, depth + 1))
+    if kind == "Max" and len(expr.args) == 2:
+        less, more = (dimension(a, depth + 1) for a in expr.args)
+        return less + max0(more - less)
     raise ShapeError(f"from_sympy: {kind} cannot be part of a size")
 
 

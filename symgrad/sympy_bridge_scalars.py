@@ -155,7 +155,7 @@ def _power(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) ->
 
 ALIKE = {
     "ceiling": "ceil", "loggamma": "gammaln", "Abs": "abs", "Mod": "mod", "re": "positive", "conjugate": "positive",
-    "adjoint": "positive", "LambertW": "lambertw", "floor": "floor", "log": "log", "exp": "exp",
+    "adjoint": "positive", "floor": "floor", "log": "log", "exp": "exp",
 }  # fmt: skip
 """SymPy's names of functions to those of formulas, where no row of the operation table says it."""
 
@@ -189,6 +189,14 @@ def _function(reader: Reader, expr: Any, values: list[Value], parts: list[Part])
     if found is None or any(c.__name__ == "AppliedUndef" for c in type(expr).__mro__):
         raise ArgumentError(f"from_sympy: the function {name} has no counterpart in symgrad")
     return function(found, *values)
+
+
+@reads("LambertW")
+def _lambert(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -> Value:
+    branch = values[1].value if len(values) > 1 else 0
+    if isinstance(branch, Expr):
+        raise ArgumentError(f"from_sympy: the branch of {expr} must be a number")
+    return elementwise(lambda x: FUNCTIONS["lambertw"](x, branch), values[0])
 
 
 @reads("sinc")
@@ -246,7 +254,15 @@ def _relation(reader: Reader, expr: Any, values: list[Value], parts: list[Part])
     return arithmetic(_RELATIONS[type(expr).__name__], *values)
 
 
-@reads("Piecewise", parts=lambda reader, expr, scope: [(part, scope) for pair in expr.args for part in pair.args])
+def _branches(reader: Reader, expr: Any, scope: Scope) -> list[Part]:
+    """Branches and conditions; a branch that SymPy worked out as 1/0, of no sign, is no number."""
+    import sympy
+
+    parts = [part for pair in expr.args for part in pair.args]
+    return [(sympy.nan if part is sympy.zoo else part, scope) for part in parts]
+
+
+@reads("Piecewise", parts=_branches)
 def _piecewise(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -> Value:
     """Nested selections; NaN where no condition holds."""
     result: Value | None = None

@@ -83,6 +83,8 @@ def _symbol(x: Node, args: list[Any]) -> Any:
     name, shape = symbol_name(x), x.type.shape
     if not shape:
         return sympy.Symbol(name, integer=True) if x.type.dtype == "i64" else sympy.Symbol(name)
+    if x.type.dtype == "bool":
+        raise ArgumentError(f"sympy: {name} is {x.type}, and an array of truth values has no counterpart in SymPy")
     if len(shape) <= 2:
         return _matrix(sympy.MatrixSymbol(name, *map(dimension, (*shape, 1)[:2])), shape)
     base = sympy.IndexedBase(name, shape=tuple(map(dimension, shape)))

@@ -94,6 +94,8 @@ class _Latex:
             return {8: NEGATIVE}.get(size_strength(str(t.data[0])), ATOM if str(t.data[0]).isidentifier() else SUM)
         if t.form == "binary":
             return LOGIC if t.data[0] in "&|" else PRODUCT if t.data[0] in ("//", "%") else COMPARISON
+        if t.form == "index" and _spreads(t):
+            return PRODUCT
         if t.form == "call":
             form = CALLS.get(t.data[0])
             return ATOM if form is None else form.strength(t)
@@ -203,7 +205,12 @@ class _Latex:
         if base.form == "name":
             shown = self.name(base.data[0], 0)
             return [f"{shown[:-1]}, {letters}}}" if "_{" in shown else f"{shown}_{{{letters}}}"]
-        return [(base, ATOM), f"_{{{letters}}}"]
+        return [*self._braced(base), f"_{{{letters}}}"]
+
+    def _braced(self, base: Term) -> list[Piece]:
+        """What gets a subscript, in braces if it may have one already: TeX refuses a second."""
+        plain = base.form == "name" and "_" not in self.name(base.data[0], base.rank)
+        return [(base, ATOM)] if plain or self.strength(base) < ATOM else ["{", (base, ATOM), "}"]
 
     def _other(self, t: Term) -> list[Piece]:
         if t.form == "index":
@@ -223,14 +230,20 @@ class _Latex:
 
     def _index(self, t: Term) -> list[Piece]:
         """Parts of arrays as subscripts; new axes as outer products with a vector of ones."""
-        if t.parts[0].rank == 1 and t.data in ((":", "None"), ("None", ":")):
+        if _spreads(t):
             ones, top = r"\mathbf{1}", self.style.transpose
             if t.data[0] == ":":
                 return [(t.parts[0], FACTOR), rf" {ones}^{{{top}}}"]
             return [rf"{ones} ", (t.parts[0], ATOM), f"^{{{top}}}"]
         arrays = iter(t.parts[1:])
         items: list[Piece] = [latex_size(i) if i is not None else (next(arrays), NOTHING) for i in t.data]
-        return [(t.parts[0], ATOM), r"_{\left[", *_joined(items, lambda a, b: ", "), r"\right]}"]
+        items = [r"\mathrm{new}" if i == "None" else i for i in items]
+        return [*self._braced(t.parts[0]), r"_{\left[", *_joined(items, lambda a, b: ", "), r"\right]}"]
+
+
+def _spreads(t: Term) -> bool:
+    """Whether an index makes a vector a row or a column, which is written as a product with a vector of ones."""
+    return t.parts[0].rank == 1 and t.data in ((":", "None"), ("None", ":"))
 
 
 def _joined(parts: Sequence[Piece], between: Callable[[Piece, Piece], str]) -> list[Piece]:
