@@ -274,19 +274,17 @@ def tanxx(x: Any) -> Expr:
     return _f("sinxx", z) / _f("cos", z)
 
 
-@function("tanhxx")
-def tanhxx(x: Any) -> Expr:
-    """``tanh(x)/x``, 1 at 0, without overflow."""
-    z = lift(x)
-    small = _f("abs", z) < 1
-    inside = where(small, z, 0.0)
-    return where(small, _f("sinhxx", inside) / _f("cosh", inside), _f("tanh", z) / where(small, 1.0, z))
-
-
 @function("sinc", numpy=[np.sinc])
 def sinc(x: Any) -> Expr:
     """``sin(pi x)/(pi x)``, 1 at 0."""
     return _f("sinxx", np.pi * lift(x))
 
 
-__all__ = ["family"]
+def continued(numerator: str, at_zero: float) -> Callable[[Any], Any]:
+    """mpmath's function of this name over x, continued to 0."""
+    return _continued(lambda x: getattr(_mp(), numerator)(x) / x, at_zero)
+
+
+derivative_in_mpmath = _diff
+
+__all__ = ["by_leibniz", "continued", "derivative_in_mpmath", "family", "horner"]

@@ -18,8 +18,9 @@ from ..graph import Node
 from .pattern import instantiate
 from .short import SHORT, function
 
-sin, cos, tan, sinh, cosh, tanh, exp, log, sqrt, arctan, hypot = (
-    function(n) for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "arctan", "hypot")
+sin, cos, tan, sinh, cosh, tanh, exp, log, sqrt, arctan, arcsin, hypot = (
+    function(n)
+    for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "arctan", "arcsin", "hypot")
 )
 
 ORDINARY: dict[str, Callable[..., Any]] = {
@@ -43,6 +44,7 @@ QUOTIENTS: dict[str, tuple[Callable[[Expr], Expr], int]] = {
     "log1pxx": (lambda x: log(1 + x), 1), "xmlog1pxx": (lambda x: x - log(1 + x), 2), "sinxx": (sin, 1),
     "sinhxx": (sinh, 1), "sinhmxxx": (lambda x: sinh(x) - x, 3), "xmsinxxx": (lambda x: x - sin(x), 3),
     "sinmxcosxxx": (lambda x: sin(x) - x * cos(x), 3), "xcoshmsinhxxx": (lambda x: x * cosh(x) - sinh(x), 3),
+    "tanhxx": (tanh, 1), "arctanxx": (arctan, 1), "arcsinxx": (arcsin, 1),
 }  # fmt: skip
 """N and p of the operations that are N(x)/x**p and, of order n, its n-th derivative."""
 HIGHEST = 3

@@ -169,6 +169,9 @@ FAMILIES: dict[str, tuple[int, str]] = {
     "sinhmx": (3, "sinhmxxx"),
     "sinmxcos": (3, "sinmxcosxxx"),
     "xcoshmsinh": (3, "xcoshmsinhxxx"),
+    "tanh": (1, "tanhxx"),
+    "arctan": (1, "arctanxx"),
+    "arcsin": (1, "arcsinxx"),
 }
 """A function f that vanishes at 0 like a power of x: that power, and the function f(x)/x**power."""
 HALVES = {"sin": "tan", "sinh": "tanh"}
