@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .compiler.index import Axis, AxisValue, Call, Const, Expr, Load, Reduce, SizeValue
@@ -59,6 +59,25 @@ class Repetition:
     length: Dim
     reverse: bool
     condition: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a running operation carries starts as: a scalar of a type, for every element of the other axes (or once)."""
+
+    value: Expr
+    dtype: str
+    each: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What `Op.lower` returns for a loop along the last axis of its result: what is carried, and what it is after a
+    step, from the carried scalars and the elements of the operands.  The result holds the first of the carried."""
+
+    starts: tuple[Start, ...]
+    step: Callable[[Sequence[Expr], Sequence[Expr]], Sequence[Expr]]
+    reverse: bool
 
 
 def integer(value: int) -> Const:

@@ -19,7 +19,20 @@ from .compiler.types import ArrayType, names, product
 from .errors import SymgradError
 from .expression import Expr, constant_value
 from .graph import Node, node, postorder
-from .indexing import Element, Operand, Repetition, Routine, axes_of, integer, number, plus, position, times, values
+from .indexing import (
+    Element,
+    Operand,
+    Repetition,
+    Routine,
+    Running,
+    axes_of,
+    integer,
+    number,
+    plus,
+    position,
+    times,
+    values,
+)  # fmt: skip
 from .specialise import size_names
 
 
@@ -98,6 +111,8 @@ def _statements(x: Node, name: str, operands: Sequence[Operand], constants: dict
         return [Extern(result.function, result.params, tuple(a.name for a in operands), ((name, x.type),))]
     if isinstance(result, Repetition):
         return _loop(result, x, name, operands, constants)
+    if isinstance(result, Running):
+        return _running(result, x, name, operands)
     assert isinstance(result, Element)
     value = result.value
     if isinstance(value, Reduce) and not value.axes:
@@ -148,6 +163,44 @@ def _loop(
     return [loop, _packing([*ends, *stacks], x, name)]
 
 
+def _running(found: Running, x: Node, name: str, operands: Sequence[Operand]) -> list[Statement]:
+    """A loop along the last axis over arrays that have it first."""
+    *others, last = axes_of(x.type.shape)
+    batch, flat = tuple(a.size for a in others), not others
+    statements: list[Statement] = []
+    carries, inputs = [], []
+    for k, start in enumerate(found.starts):
+        carries.append(Operand(f"{name}.c{k}", ArrayType(start.dtype, batch if start.each else ())))
+        axes = tuple(others) if start.each else ()
+        statements.append(Assign(f"{name}.b{k}", carries[-1].type, axes, start.value))
+    for k, a in enumerate(operands):
+        inputs.append(Operand(f"{name}.s{k}", ArrayType(a.type.dtype, batch)))
+        if not flat:
+            type_ = ArrayType(a.type.dtype, (last.size, *batch))
+            element = a.at(values([*others, last]))
+            statements.append(Assign(f"{name}.x{k}", type_, (last, *others), element))
+    arguments = (*carries, *inputs)
+    index = values(others)
+    read = [Load(a.name, tuple(index if a.type.shape else ())) for a in arguments]
+    after = found.step(read[: len(carries)], read[len(carries) :])
+    body = [
+        Assign(f"{name}.n{k}", c.type, tuple(others) if c.type.shape else (), value)
+        for k, (c, value) in enumerate(zip(carries, after, strict=True))
+    ]
+    result = name if flat else f"{name}.y"
+    sources = [a.name if flat else f"{name}.x{k}" for k, a in enumerate(operands)]
+    statements.append(Loop(
+        Program(tuple((a.name, a.type) for a in arguments), tuple(body), ()), last.size,
+        tuple((c.name, f"{name}.b{k}", f"{name}.e{k}") for k, c in enumerate(carries)), tuple(b.target for b in body),
+        tuple((s.name, source) for s, source in zip(inputs, sources, strict=True)), ((body[0].target, result),),
+        found.reverse,
+    ))  # fmt: skip
+    if not flat:
+        load = Load(result, tuple(values([last, *others])))
+        statements.append(Assign(name, x.type, (*others, last), load))
+    return statements
+
+
 def _packing(parts: Sequence[Operand], x: Node, name: str) -> Assign:
     """The elements of `parts` in row-major order, one array behind the other."""
     (axis,) = axes_of(x.type.shape)
@@ -169,7 +222,8 @@ def _operand(statement: Statement, x: Node) -> Operand:
         if not x.inputs and not x.type.shape and isinstance(statement.value, Const | SizeValue | Call):
             return Literal(statement.target, x.type, statement.value)
         return Operand(statement.target, x.type)
-    assert isinstance(statement, Extern)
+    if isinstance(statement, Loop):
+        return Operand(statement.stacked[0][1], x.type)
     return Operand(statement.targets[0][0], x.type)
 
 

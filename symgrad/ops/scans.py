@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler.index import Call, Load
+from ..compiler.index import Call, Const, Load
+from ..compiler.index import Expr as Element_
+from ..compiler.scalars import neutral
 from ..compiler.types import ArrayType, is_float
 from ..errors import DTypeError, ShapeError
 from ..expression import FUNCTIONS, Expr, apply, broadcast_shapes, function, lift, unify
 from ..graph import Node, Op, Params, register
-from ..indexing import Element, Operand, axes_of, integer, number, plus, values
+from ..indexing import Element, Operand, Running, Start, axes_of, integer, number, plus, values
 from .arithmetic import where
 from .contraction import axes_from_right
-from .elementwise import called_back, mask, unbroadcast
+from .elementwise import mask, unbroadcast
 from .reductions import lower_reduction, reduction_type, restore
 from .shaping import reshape, zero_constant
 from .sorting import along_last
@@ -53,11 +55,26 @@ def _run(meaning: Meaning) -> Callable[[Sequence[Any], Params, Mapping[str, int]
     return evaluate
 
 
-def scan_op(name: str, meaning: Meaning, vjp: Any, doc: str, *, float_only: bool = False, **facts: Any) -> Op:
-    """Registers an operation that runs along the last axis."""
-    run = _run(meaning)
-    return register(Op(name, running_type(name, float_only=float_only), run, called_back(name, run), vjp=vjp, doc=doc,
+def scan_op(
+    name: str, meaning: Meaning, scalar: str, vjp: Any, doc: str, *, float_only: bool = False, **facts: Any
+) -> Op:
+    """Registers an operation that runs along the last axis and combines with the scalar instruction `scalar`."""
+
+    def lower(x: Node, operands: Sequence[Operand]) -> Running:
+        start = Start(_nothing(scalar, x.type.dtype), x.type.dtype)
+        return Running((start,), lambda carried, given: [Call(scalar, (carried[0], given[0]))], bool(x.params[0]))
+
+    return register(Op(name, running_type(name, float_only=float_only), _run(meaning), lower, vjp=vjp, doc=doc,
                        text=lambda x: (name, {"axis": -1, "reverse": x.params[0]}), **facts))  # fmt: skip
+
+
+def _nothing(scalar: str, dtype: str) -> Const:
+    """What leaves an element as it is (a sum that starts as 0 would lose the sign of -0)."""
+    if scalar == "logaddexp":
+        return Const(float("-inf"), dtype)
+    if scalar == "add" and is_float(dtype):
+        return Const(-0.0, dtype)
+    return Const(False, dtype) if dtype == "bool" else Const(neutral(scalar, dtype), dtype)
 
 
 def backwards(y: Expr) -> bool:
@@ -136,7 +153,19 @@ def _recurrence_jvp(tangents: Sequence[Expr | None], y: Expr, a: Expr, b: Expr) 
     return None if source is None else recurrence(a, source, reverse)
 
 
-register(Op("linear_recurrence", _recurrence_type, _recurrence_evaluate, called_back("linear_recurrence", _recurrence_evaluate),
+def _recurrence_lower(x: Node, operands: Sequence[Operand]) -> Running:
+    dtype = x.type.dtype
+
+    def step(carried: Sequence[Element_], given: Sequence[Element_]) -> Sequence[Element_]:
+        (s, begun), (a, b) = carried, given
+        # The factor of the first element counts for nothing, whatever it is.
+        return [Call("where", (begun, Call("add", (Call("mul", (a, s)), b)), b)), Const(True, "bool")]
+
+    starts = Start(Const(0.0, dtype), dtype), Start(Const(False, "bool"), "bool", each=False)
+    return Running(starts, step, bool(x.params[0]))
+
+
+register(Op("linear_recurrence", _recurrence_type, _recurrence_evaluate, _recurrence_lower,
             vjp=_recurrence_vjp, doc="s[i] = a[i]*s[i-1] + b[i] along the last axis."))  # fmt: skip
 
 
@@ -187,6 +216,20 @@ def _positions_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str,
     return x.shape[-1] - 1 - _first_argmax(x[..., ::-1])[..., ::-1] if params[0] else _first_argmax(x)
 
 
+def _positions_lower(x: Node, operands: Sequence[Operand]) -> Running:
+    dtype, reverse = operands[0].type.dtype, bool(x.params[0])
+    first = plus(number(x.type.shape[-1]), integer(-1)) if reverse else integer(0)
+
+    def step(carried: Sequence[Element_], given: Sequence[Element_]) -> Sequence[Element_]:
+        found, top, at = carried
+        now = Call("max", (top, given[0]))
+        new = Call("or", (Call("eq", (at, first)), Call("gt", (now, top))))
+        return [Call("where", (new, at, found)), now, plus(at, integer(-1 if reverse else 1))]
+
+    starts = Start(integer(0), "i64"), Start(_nothing("max", dtype), dtype), Start(first, "i64", each=False)
+    return Running(starts, step, reverse)
+
+
 def _cummax_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
     return [apply("scatter_along", [g, apply("cumargmax", [x], y.node.params)], (x.type.shape[-1],))]
 
@@ -202,11 +245,11 @@ def _logcumsumexp_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
     return [mask(known, exp(x - y)) * recurrence(ratio, g, not reverse)]
 
 
-scan_op("cumsum", lambda x: np.cumsum(x, -1), _cumsum_vjp, "Running sum along the last axis.", linear=True)
-scan_op("cumprod", lambda x: np.cumprod(x, -1), _cumprod_vjp, "Running product along the last axis.")
-scan_op("cummax", lambda x: np.maximum.accumulate(x, -1), _cummax_vjp, "Running maximum along the last axis.")
+scan_op("cumsum", lambda x: np.cumsum(x, -1), "add", _cumsum_vjp, "Running sum along the last axis.", linear=True)
+scan_op("cumprod", lambda x: np.cumprod(x, -1), "mul", _cumprod_vjp, "Running product along the last axis.")
+scan_op("cummax", lambda x: np.maximum.accumulate(x, -1), "max", _cummax_vjp, "Running maximum along the last axis.")
 register(Op("cumargmax", lambda types, params: ArrayType("i64", running_type("cumargmax")(types, params).shape), _positions_evaluate,
-            called_back("cumargmax", _positions_evaluate), vjp=lambda g, y, x: [None],
+            _positions_lower, vjp=lambda g, y, x: [None],
             doc="Position of the first running maximum along the last axis."))  # fmt: skip
 
 
@@ -216,7 +259,7 @@ def cumargmax(x: Any, reverse: bool = False) -> Expr:
     return apply("cumargmax", [lift(x)], (bool(reverse),))
 
 
-scan_op("logcumsumexp", lambda x: np.logaddexp.accumulate(x, -1), _logcumsumexp_vjp, "Running logsumexp along the last axis.",
+scan_op("logcumsumexp", lambda x: np.logaddexp.accumulate(x, -1), "logaddexp", _logcumsumexp_vjp, "Running logsumexp along the last axis.",
         float_only=True)  # fmt: skip
 
 
