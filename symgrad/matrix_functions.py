@@ -31,7 +31,7 @@ def matrix_function(a: Any, *operands: Any, f: str | Callable[..., Any], order: 
     """
     x = matrix_operand("matrix_function", a, square=True)
     (x, *rest), _ = unify([x, *map(lift, operands)])
-    if not isinstance(order, int) or not 0 <= order <= len(rest):
+    if order not in range(len(rest) + 1):
         raise ArgumentError(f"matrix_function: order={order!r} needs so many matrices, got {len(rest)} operands")
     count = len(rest) - order
     shapes = dict.fromkeys(("z", *(f"c{k}" for k in range(count))), f"{x.dtype}[]")

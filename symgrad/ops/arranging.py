@@ -78,9 +78,10 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Expr:
     at = one_axis("roll", operand, axis)
     n = operand.type.shape[at]
     if isinstance(n, int):
-        if n == 0 or shift % n == 0:
+        moved = int(shift) % n if n else 0
+        if not moved:
             return operand
-        return concatenate([part(operand, at, n - shift % n, shift % n), part(operand, at, 0, n - shift % n)], at)
+        return concatenate([part(operand, at, n - moved, moved), part(operand, at, 0, n - moved)], at)
     return take(operand, (positions(n) - int(shift)) % size(n), at)
 
 
@@ -202,8 +203,8 @@ def logspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: 
 @function("geomspace", numpy=[np.geomspace])
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True) -> Expr:
     """`num` positive numbers of equal ratios from `start` to `stop`."""
-    ends = [math.log(v) if isinstance(v, int | float) else FUNCTIONS["log"](v) for v in (start, stop)]
-    result: Expr = FUNCTIONS["exp"](linspace(*ends, num, endpoint))
+    first, last = (math.log(v) if isinstance(v, int | float) else FUNCTIONS["log"](v) for v in (start, stop))
+    result: Expr = FUNCTIONS["exp"](linspace(first, last, num, endpoint))
     return result
 
 

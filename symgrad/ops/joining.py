@@ -33,9 +33,10 @@ def part(x: Expr, axis: int, start: Dim, count: Dim) -> Expr:
 def _cut_at(x: Expr, bounds: Sequence[Any], at: int) -> list[Expr]:
     n = x.type.shape[at]
     edges: list[Dim] = [0, *(_within(dim(b), n) for b in bounds), n]
-    if any(isinstance(b - a, int) and b - a < 0 for a, b in pairwise(edges)):
+    lengths = [b - a for a, b in pairwise(edges)]
+    if any(isinstance(n, int) and n < 0 for n in lengths):
         raise ShapeError(f"split: the positions {list(bounds)} do not rise")
-    return [part(x, at, a, b - a) for a, b in pairwise(edges)]
+    return [part(x, at, a, n) for a, n in zip(edges, lengths, strict=False)]
 
 
 def _within(bound: Dim, n: Dim) -> Dim:

@@ -30,7 +30,7 @@ def _symmetric(x: Node) -> bool:
     if x.op.name == "einsum":
         return len(x.inputs) > 1 and transposed(x) is x
     if x.op.name == "matrix_function":
-        return x.params[1] == 0
+        return bool(x.params[1] == 0)
     if x.op.name == "add":
         return _sum_is_symmetric(x)
     if x.op.partials is not None or x.op.name in ELEMENTWISE or x.op.name == "inv":

@@ -61,7 +61,7 @@ def named_numbers() -> dict[float, Named]:
                 exact = Fraction(p, q) / Fraction(value) if below else Fraction(value) * Fraction(p, q)
                 read = p / (q * value) if below else p * value / q
                 if float(exact) == read:
-                    splits = not below and as_ratio(Fraction(p * value) / q, "f64") == (Fraction(read), 1)
+                    splits = not below and as_ratio(Fraction(p * value) / q, "f64") == (Fraction(read), Fraction(1))
                     found.setdefault(read, Named(p, name, q, below, splits))
     return found
 

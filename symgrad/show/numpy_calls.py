@@ -25,7 +25,8 @@ TEMPLATES: dict[str, str] = {
     "cumsum": "np.cumsum({0}, axis={axis})", "cumprod": "np.cumprod({0}, axis={axis})",
     "cummax": "np.maximum.accumulate({0}, axis={axis})", "logcumsumexp": "np.logaddexp.accumulate({0}, axis={axis})",
     "argsort": "np.argsort({0}, kind='stable', axis={axis})", "unslice": "unslice({all}{more})",
-    "scatter": "scatter({all}{more})", "gather": "gather({all}{more})", "scatter_at": "scatter_at({all}{more})", "shift": "shift({0}{more})", "arange": "np.arange({0})", "eye": "np.eye({all})",
+    "scatter": "scatter({all}{more})", "gather": "gather({all}{more})", "scatter_at": "scatter_at({all}{more})",
+    "shift": "shift({0}{more})", "arange": "np.arange({0})", "eye": "np.eye({all})",
     "zeros": "np.zeros({all})", "ones": "np.ones({all})", "full": "np.full({0}, {1})", "array": "np.array({0})",
     "astype": "np.asarray({0}, {1})",
 }  # fmt: skip

@@ -73,7 +73,8 @@ def entries(theme: str) -> Iterator[Entry]:
 
 def _entry(f: Callable[..., Any], names: list[str]) -> Entry:
     example = _example(f)
-    formula, derivatives = "", ()
+    formula = ""
+    derivatives: tuple[str, ...] = ()
     if example is not None:
         y, arguments = example
         shown = str(y)

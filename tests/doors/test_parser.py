@@ -170,6 +170,7 @@ def test_numbers_are_numbers() -> None:
     assert sg.parse("X/2", X="f32[n]").dtype == "f32"
 
 
+SUM = "sum(x, axis=None, dtype=None, *, keepdims=False, initial=None, where=None)"
 ERRORS = {
     "sum((X @ y)**2)": """
         ShapeError: matmul: inner sizes differ: X is f64[m, n], y is f64[m]
@@ -188,7 +189,7 @@ ERRORS = {
               2*sum(w, axis=1))
                 ^^^^^^^^^^^^^^""",
     "sum(w, axes=0)": """
-        ArgumentError: sum: got an unexpected keyword argument 'axes': sum(x, axis=None, dtype=None, *, keepdims=False, initial=None, where=None)
+        ArgumentError: sum: got an unexpected keyword argument 'axes': SUM
             sum(w, axes=0)
             ^^^^^^^^^^^^^^""",
     "2(lam)": """
@@ -202,7 +203,7 @@ ERRORS = {
 def test_errors_point_at_the_text(text: str) -> None:
     with pytest.raises(sg.SymgradError) as caught:
         sg.parse(text, **SHAPES)
-    lines = ERRORS[text].strip("\n").split("\n")
+    lines = ERRORS[text].strip("\n").replace("SUM", SUM).split("\n")
     expected = "\n".join(line[8:] for line in lines)
     assert f"{type(caught.value).__name__}: {caught.value}" == expected
 
