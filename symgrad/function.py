@@ -17,7 +17,8 @@ import numpy as np
 
 from . import interpreter
 from .arguments import Array, Parameter, Signature, describe
-from .broadcasting import over_points, spread
+from .broadcasting import Points, over_points, spread
+from .broadcasting_natively import NativeCalls, Ranks, alike, ranks_of
 from .compiler.callables import natively_callable
 from .compiler.types import DTYPES, ArrayType, evaluate
 from .errors import ArgumentError
@@ -71,6 +72,7 @@ class Function:
         self._lock = threading.RLock()
         self._derived: dict[str, Function] = {}
         self._over_points: dict[tuple[bool, ...], Machine] = {}
+        self._natively: dict[Ranks, NativeCalls] = {}
         self._known: dict[tuple[tuple[int, ...], ...], Bound] = {}
         self._entry: Entry | None = None
         self._single = isinstance(self.outline.outputs, ArrayType)
@@ -85,6 +87,13 @@ class Function:
     # The second call for the same shapes gives what it found to machine code, and from then on such calls run without
     # any Python code: this method is for those that are not ordinary, or the first ones.
     def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
+        if self._natively and out is None and not keywords:
+            calls = self._natively.get(ranks_of(args))
+            if calls is not None:
+                return calls(*args)
+        return self._general_call(*args, out=out, **keywords)
+
+    def _general_call(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
         layout = self._vector_layout(args, keywords)
         if layout is not None:
             result = self._call_with_vectors(layout, args, keywords)
@@ -196,10 +205,28 @@ class Function:
             return out
         results = [a.reshape(shape) for a, shape in zip(machine.run(points.arrays, numbers), shapes, strict=True)]
         if targets is None:
+            if alike(points, [a.shape for a in arrays]):
+                self._hand_over_points(points, arrays, machine)
             return rebuilt(self.outline.outputs, iter(results))
         for a, result in zip(targets, results, strict=True):
             np.copyto(a, result)
         return out
+
+    def _hand_over_points(self, points: Points, arrays: Sequence[Array], machine: Machine) -> None:
+        """Has further calls with arguments of these shapes run by machine code alone, where that can be."""
+        if self._ambiguous or any(not isinstance(p.tree, Node) for p in self.outline.parameters):
+            return
+        ranks = ranks_of(arrays)
+        with self._lock:
+            if ranks not in self._natively:
+                names = [p.name for p in self.outline.parameters]
+                types = [
+                    ArrayType(x.type.dtype, (1,) * rank) for x, rank in zip(self.signature.symbols, ranks, strict=True)
+                ]
+                rank = len(points.shape)
+                self._natively[ranks] = NativeCalls(self._general_call, names, types, self.outline.outputs, rank)
+            ready = machine.bound({"points": points.count}).ready(points.arrays)
+            self._natively[ranks].add(tuple(a.shape for a in arrays), ready, points.shape)
 
     def _points_machine(self, many: tuple[bool, ...]) -> Machine:
         with self._lock:

@@ -156,6 +156,41 @@ def test_formulas_of_scalars_broadcast_like_ufuncs(shapes: tuple[tuple[int, ...]
     assert np.shape(expr(x, y)) == shape
 
 
+POINTS_AGAIN: list[tuple[Any, Any]] = [
+    (np.linspace(-1, 1, 6), np.linspace(0, 2, 6)),
+    (np.linspace(-1, 1, 6), 0.5),
+    (2, np.linspace(0, 2, 7)),
+    (np.linspace(-1, 1, 6), np.float64(0.25)),
+    (np.linspace(-1, 1, 6), np.array(0.25)),
+    (np.linspace(-1, 1, 6).reshape(2, 3), np.linspace(0, 2, 6).reshape(2, 3)),
+    (np.linspace(-1, 1, 6).reshape(3, 2).T, np.linspace(0, 2, 6).reshape(2, 3)),
+    (np.linspace(-1, 1, 12)[::2], 3.0),
+    (np.linspace(-1, 1, 6, dtype=np.float32), np.arange(6)),
+    ([0.5, 0.25], np.array([1.0, 2.0])),
+    (np.linspace(-1, 1, 6), np.array([3.0])),
+    (np.zeros(0), np.zeros(0)),
+    (np.zeros((2, 0, 3)), 1.0),
+]  # fmt: skip
+
+
+def test_calls_with_arrays_again_give_the_same() -> None:
+    f = sg.compile([sg.parse("exp(x) * sin(y)"), sg.parse("array([x, y, 1])", x="", y="")])
+    for _ in range(3):
+        for x, y in POINTS_AGAIN:
+            kept = np.array(x), np.array(y)
+            first, second = f(x, y)
+            a, b = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+            np.testing.assert_allclose(first, np.exp(a) * np.sin(b), rtol=1e-14)
+            np.testing.assert_array_equal(second, np.stack([a, b, np.ones_like(a)], -1))
+            assert first.shape == a.shape
+            np.testing.assert_array_equal(x, kept[0])
+            np.testing.assert_array_equal(y, kept[1])
+    with pytest.raises(sg.ArgumentError, match=r"^the arguments do not broadcast: x is f64\[6\], y is f64\[5\]$"):
+        f(np.zeros(6), np.zeros(5))
+    with pytest.raises(sg.ArgumentError, match="y"):
+        f(np.zeros(6))
+
+
 # formulas of scalars with arrays inside, and their value at one point
 INSIDE: list[tuple[str, Callable[[float, float], Any]]] = [
     ("norm(array([x, y]))", np.hypot),
