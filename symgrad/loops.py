@@ -24,6 +24,7 @@ from .graph import FlatTable, Node, Op, Params, flatten, node, postorder, regist
 from .indexing import Repetition
 from .ops.contraction import broadcast_to, unit_axes
 from .ops.packing import Shape, pack, packed_size, unpack, unpack_cotangent
+from .rewrite.canonical import canonicalise, step
 
 LONGEST = 2**62
 BOUND = register(
@@ -35,6 +36,19 @@ def bound(role: str, k: int, type_: ArrayType, level: int = 0) -> Node:
     """A value of a loop's body: number `k` of its role "carry", "slice" or "outside"; `level` tells nested bodies apart
     while they are being made."""
     return node(BOUND, (), (level, role, k, type_))
+
+
+@step("scan", "while")
+def _canonical(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
+    """A loop with its body in canonical, stable form."""
+    table = _canonical_body(x.params[0])
+    same = table == x.params[0] and all(a is b for a, b in zip(inputs, x.inputs, strict=True))
+    return x if same else node(x.op, inputs, (table, *x.params[1:]))
+
+
+@lru_cache(maxsize=512)
+def _canonical_body(table: FlatTable) -> FlatTable:
+    return flatten(canonicalise(unflatten(table)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,14 @@ def matches(second: Iterable[Statement], first: Iterable[Statement], equal: Mapp
 
 
 def _key(statement: Assign) -> Assign:
-    """`statement` with its axes counted and without its name."""
+    """`statement` with its axes counted and without its name, the operands of a sum or product in one order."""
     names = {axis.name: f"#{k}" for k, axis in enumerate(all_axes(statement))}
-    return replace(rename(statement, names), target="")
+    value = rename(statement, names).value
+    body = value.body if isinstance(value, Reduce) else value
+    if isinstance(body, Call) and body.op in ("add", "mul"):
+        body = Call(body.op, tuple(sorted(body.args, key=repr)))
+    value = replace(value, body=body) if isinstance(value, Reduce) else body
+    return replace(rename(statement, names), target="", value=value)
 
 
 def renamed(statement: Statement, names: Mapping[str, str]) -> Statement:

@@ -189,3 +189,31 @@ def test_errors(call: Callable[[], Any], error: type[Exception], text: str) -> N
     with pytest.raises(error) as found:
         call()
     assert text in str(found.value)
+
+
+# ---- bodies are stable
+
+# a step, what it is without lost digits, and points where the spelling overflows or cancels
+STABLE_STEPS: list[tuple[Callable[[Any], Any], Callable[[Any], Any], list[float]]] = [
+    (lambda x: sg.log(1 + sg.exp(x)), lambda x: np.logaddexp(x, 0), [-800.0, -40.0, 2.0, 800.0]),
+    (lambda x: 1 - 1 / (1 + sg.exp(-x)), lambda x: np.exp(-np.logaddexp(x, 0)), [-800.0, 1.0, 50.0, 600.0]),
+    (lambda x: (sg.exp(x) - 1) / 2, lambda x: np.expm1(x) / 2, [-1e-12, 1e-15, 3.0]),
+]
+
+
+@pytest.mark.parametrize(("step", "exact", "points"), STABLE_STEPS)
+def test_bodies_of_loops_are_stable(
+    step: Callable[[Any], Any], exact: Callable[[Any], Any], points: list[float]
+) -> None:
+    xs = sg.vector("xs", "n")
+    _, ys = F["scan"](lambda s, x: (s + x, step(x)), 0.0, xs)
+    x = np.array(points)
+    np.testing.assert_allclose(sg.compile(ys)(x), exact(x), rtol=1e-15)
+    assert ys.canonical().canonical().node is ys.canonical().node
+
+
+def test_the_body_of_a_derivative_is_stable() -> None:
+    xs = sg.vector("xs", "n")
+    total, _ = F["scan"](lambda s, x: (s + sg.log(1 + sg.exp(x)), None), 0.0, xs)
+    x = np.array([-700.0, -30.0, 0.5, 800.0])
+    np.testing.assert_allclose(sg.compile(total, wrt=xs).grad(x), np.exp(-np.logaddexp(-x, 0)), rtol=2e-15)
