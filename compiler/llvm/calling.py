@@ -166,8 +166,9 @@ def call_text(o: Offsets) -> str:
     return "\n".join([*declared, *parts, _boxed(), _attached(), _built(), _dropped(), _call(o)])
 
 
-def _internal(head: str, inline: bool = True) -> Writer:
-    return Writer(f"internal {head} nounwind{' alwaysinline' if inline else ' noinline'}")
+def _internal(head: str, effort: str = "alwaysinline") -> Writer:
+    """`effort` is "noinline optnone" for what few calls need: LLVM makes its code in a third of the time."""
+    return Writer(f"internal {head} nounwind {effort}")
 
 
 def _call(o: Offsets) -> str:
@@ -249,7 +250,7 @@ def _arranged() -> str:
     """Arguments in the order of the parameters, and what was given as out (or null); whether every one is there once.
 
     Names of keywords are interned, so that equal ones are the same object."""
-    f = _internal("i1 @arranged(ptr %record, ptr %arguments, i64 %count, ptr %names, ptr %slots)", inline=False)
+    f = _internal("i1 @arranged(ptr %record, ptr %arguments, i64 %count, ptr %names, ptr %slots)", "noinline optnone")
     parameters = f.load("i64", "%record", Record.PARAMETERS)
     known = f.load("ptr", "%record", Record.NAMES)
     every = f.emit(f"add i64 {parameters}, 1")
@@ -279,7 +280,7 @@ def _arranged() -> str:
 def _unpacked(o: Offsets) -> str:
     """The leaves of `count` objects that are nested as `steps` steps from `shape` on say; whether they are."""
     head = "i1 @unpacked(ptr %shape, i64 %steps, ptr %given, i64 %count, ptr %leaves, ptr %stack)"
-    f = _internal(head, inline=False)
+    f = _internal(head, "noinline optnone")
     height, leaf = f.allocate("i64", "0"), f.allocate("i64", "0")
 
     def push(value: str) -> None:
@@ -427,7 +428,7 @@ def _plan() -> str:
 def _targets(o: Offsets) -> str:
     """The arrays in `out` and where their data are; whether results can be written there directly."""
     head = "i1 @targets(ptr %out, ptr %record, ptr %plan, ptr %pointers, ptr %arrays, ptr %targets, ptr %stack)"
-    f = _internal(head, inline=False)
+    f = _internal(head, "noinline optnone")
     holder = f.at_entry("alloca ptr")
     f.store("ptr", "%out", holder)
     shape, steps = f.load("ptr", "%record", Record.RESULT), f.load("i64", "%record", Record.RESULT_STEPS)
@@ -499,7 +500,7 @@ def _run() -> str:
 
     While other threads run, all that is in use is held."""
     head = "i64 @run(ptr %record, ptr %plan, ptr %pointers, ptr %targets, ptr %taken, ptr %results)"
-    f = _internal(head, inline=False)
+    f = _internal(head, "noinline")
     inputs, outputs = f.load("i64", "%record", Record.INPUTS), f.load("i64", "%record", Record.OUTPUTS)
     length = f.load("i64", "%plan", Plan.TABLE)
     table = f.emit(f"alloca ptr, i64 {f.emit(f'add i64 {length}, 1')}, align 16")
@@ -687,7 +688,7 @@ def _built() -> str:
 
 def _dropped() -> str:
     """Lets go of the objects in `arrays` that are there."""
-    f = _internal("void @dropped(ptr %arrays, i64 %count)", inline=False)
+    f = _internal("void @dropped(ptr %arrays, i64 %count)", "noinline optnone")
     with f.each("%count") as k:
         f.do(f"call void @Py_DecRef(ptr {f.load('ptr', '%arrays', k)})")
     f.do("ret void")

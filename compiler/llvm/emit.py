@@ -283,13 +283,14 @@ class NestEmitter(Interleaving):
         total = parts[0]
         while lanes > 1 and begin.lanes > 1:
             type_, half = vector(SCALAR[begin.dtype], lanes), lanes // 2
-            low = ", ".join(f"i32 {k}" for k in range(half))
-            high = ", ".join(f"i32 {k}" for k in range(half, lanes))
-            one = self.emit(f"shufflevector {type_} {total}, {type_} poison, <{half} x i32> <{low}>")
-            two = self.emit(f"shufflevector {type_} {total}, {type_} poison, <{half} x i32> <{high}>")
-            lanes = half
             if half == 1:
-                one, two = (self.emit(f"extractelement <1 x {SCALAR[begin.dtype]}> {x}, i64 0") for x in (one, two))
+                one, two = (self.emit(f"extractelement {type_} {total}, i64 {k}") for k in range(2))
+            else:
+                low = ", ".join(f"i32 {k}" for k in range(half))
+                high = ", ".join(f"i32 {k}" for k in range(half, lanes))
+                one = self.emit(f"shufflevector {type_} {total}, {type_} poison, <{half} x i32> <{low}>")
+                two = self.emit(f"shufflevector {type_} {total}, {type_} poison, <{half} x i32> <{high}>")
+            lanes = half
             total = self.instruction(begin.op, begin.dtype, begin.dtype, lanes, [one, two])
         return total
 

@@ -84,7 +84,7 @@ def _definition(need: Need, inline: bool) -> tuple[str, tuple[Need, ...]]:
     parameters = ", ".join(f"{kind} {x.text}" for x in args)
     symbol = f"@vm.{need.name}.{need.dtype}.v{need.lanes}"
     lines = [
-        f"define internal {kind} {symbol}({parameters}) {_attributes(body, inline)} {{",
+        f"define internal {kind} {symbol}({parameters}) {_attributes(body, need.lanes, inline)} {{",
         "entry:",
         *b.lines,
         f"  ret {kind} {result.text}",
@@ -93,9 +93,10 @@ def _definition(need: Need, inline: bool) -> tuple[str, tuple[Need, ...]]:
     return "\n".join(lines), tuple(b.needs)
 
 
-def _attributes(body: Body, inline: bool) -> str:
+def _attributes(body: Body, lanes: int, inline: bool) -> str:
     if body.slow:
-        return f"noinline cold {PURE}"
+        # what seldom runs is compiled quickly; vectors would be taken apart, which takes longer
+        return f"noinline {'optnone ' if lanes == 1 else ''}cold {PURE}"
     return f"{'alwaysinline' if inline else 'noinline'} {PURE}"
 
 
