@@ -11,6 +11,7 @@ from .compiler.types import DTYPES, ArrayType, Dim, floordiv, max0, named
 from .errors import ArgumentError, ShapeError
 from .expression import Expr, dim, function
 from .graph import lookup, node
+from .properties import OF_MATRICES, declared_properties
 
 LONGEST_NAME = 200
 _TOKEN = re.compile(r"\s*(?:(\d+)|([^\W\d]\w*)|(//|[-+*(),]))", re.UNICODE)
@@ -128,42 +129,57 @@ def _checked(n: Dim) -> Dim:
     return n
 
 
-def symbol(name: str, type_: ArrayType) -> Expr:
-    """The symbol called `name` of the given type."""
-    x = node(lookup("symbol"), (), (check_name(name), type_))
+def symbol(name: str, type_: ArrayType, said: tuple[str, ...] = ()) -> Expr:
+    """The symbol called `name` of the given type, of which the properties `said` are known."""
+    x = node(lookup("symbol"), (), (check_name(name), type_, said) if said else (check_name(name), type_))
     return Expr(x, (x,))
 
 
-def scalar(name: str, dtype: str = "f64") -> Expr:
-    """A scalar symbol.
+def scalar(name: str, dtype: str = "f64", **properties: bool) -> Expr:
+    """A scalar symbol.  What is known of it can be said: ``positive=True``, `nonnegative`, `negative`, `nonzero`,
+    `integer`, `real`; `simplify` and `same` use that.
 
     >>> import symgrad as sg
     >>> x = sg.scalar("x")
     >>> sg.sin(x**2).grad(x)
     2*x*cos(x**2)
+    >>> sg.sqrt(sg.scalar("r", positive=True) ** 2).simplify()
+    r
     """
-    return tensor(name, (), dtype)
+    return tensor(name, (), dtype, **properties)
 
 
-def vector(name: str, n: Any = None, dtype: str = "f64") -> Expr:
-    """A vector symbol of size `n`: an integer, a size name or a polynomial of names; by default a size of its own."""
-    return tensor(name, (f"n_{name}" if n is None else n,), dtype)
+def vector(name: str, n: Any = None, dtype: str = "f64", **properties: bool) -> Expr:
+    """A vector symbol of size `n`: an integer, a size name or a polynomial of names; by default a size of its own.
+    Properties (see `scalar`) hold for every element."""
+    return tensor(name, (f"n_{name}" if n is None else n,), dtype, **properties)
 
 
-def matrix(name: str, m: Any = None, n: Any = None, dtype: str = "f64") -> Expr:
-    """A matrix symbol with `m` rows and `n` columns (see `vector`); ``matrix("X", "m,n")`` works too."""
+def matrix(name: str, m: Any = None, n: Any = None, dtype: str = "f64", **properties: bool) -> Expr:
+    """A matrix symbol with `m` rows and `n` columns (see `vector`); ``matrix("X", "m,n")`` works too.  Said to be
+    `symmetric`, `invertible` or `positive_definite`, it is square unless sizes say otherwise.
+
+    >>> import symgrad as sg
+    >>> A, x = sg.matrix("A", "n", symmetric=True), sg.vector("x", "n")
+    >>> (x @ A @ x).grad(x).simplify()
+    2*A @ x
+    """
     if isinstance(m, str) and "," in m and n is None:
-        return tensor(name, m, dtype)
-    return tensor(name, (f"m_{name}" if m is None else m, f"n_{name}" if n is None else n), dtype)
+        return tensor(name, m, dtype, **properties)
+    rows = f"m_{name}" if m is None else m
+    square = any(properties.get(word.replace(" ", "_")) for word in OF_MATRICES)
+    columns = n if n is not None else rows if square else f"n_{name}"
+    return tensor(name, (rows, columns), dtype, **properties)
 
 
-def tensor(name: str, shape: Any = (), dtype: str = "f64") -> Expr:
-    """A symbol of any shape, written as text (``"m,n,3"``) or as a tuple of sizes.  Raises ShapeError,
-    ArgumentError."""
+def tensor(name: str, shape: Any = (), dtype: str = "f64", **properties: bool) -> Expr:
+    """A symbol of any shape, written as text (``"m,n,3"``) or as a tuple of sizes, with properties (see `scalar`).
+    Raises ShapeError, ArgumentError."""
     type_ = parse_type(shape)
     if dtype not in DTYPES:
         raise ArgumentError(f"{dtype!r} is not an element type: use {', '.join(DTYPES)}")
-    return symbol(name, type_ if type_.dtype != "f64" else ArrayType(dtype, type_.shape))
+    type_ = type_ if type_.dtype != "f64" else ArrayType(dtype, type_.shape)
+    return symbol(name, type_, declared_properties(check_name(name), type_, properties))
 
 
 __all__ = ["check_name", "function", "matrix", "parse_size", "parse_type", "scalar", "symbol", "tensor", "vector"]

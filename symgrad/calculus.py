@@ -48,7 +48,8 @@ def find(x: Expr, name: Any, what: str) -> Node:
             raise ArgumentError(
                 f"{what}: a variable must be a symbol or its name, got an expression of type {name.type}"
             )
-        return name.node
+        same = known.get(symbol_name(name.node))
+        return same if same is not None and same.type == name.type else name.node
     if not isinstance(name, str):
         raise ArgumentError(f"{what}: a variable must be a symbol or its name, got {type(name).__name__}")
     if name not in known:

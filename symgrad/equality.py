@@ -7,18 +7,20 @@ random points, not proved".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from . import interpreter
+from .build import symbol
 from .calculus import all_symbols
 from .compiler.types import ArrayType, evaluate, names
 from .errors import ArgumentError, ShapeError, SymgradError
-from .expression import Expr, lift, symbol_name, unify
-from .graph import Node, lookup, node, postorder
+from .expression import Expr, lift, properties, symbol_name, symbols_of, unify
+from .graph import Node, lookup, node, postorder, substitute
+from .rewrite.assumptions import assumptions
 from .rewrite.canonical import canonicalise
 from .rewrite.terms import number_of
 from .simplifier import simplify
@@ -79,7 +81,8 @@ def same(a: Any, b: Any, *, trials: int = TRIALS, seed: int = 0) -> Verdict:
         return Verdict(True, True, "both have the same canonical form")
     if left.dtype == "bool":
         return _at_random_points(first, second, trials, seed)
-    difference = simplify([node(lookup("sub"), (first, second))])
+    known = assumptions({}, {symbol_name(x): x for x in symbols_of([first, second])})
+    difference = simplify([node(lookup("sub"), (first, second))], known=known)
     if _is_zero(difference.nodes[0]):
         assumed = tuple(dict.fromkeys(f"{Expr(x)!r} is {what}" for what, x in difference.assumed))
         return Verdict(True, True, "the difference simplifies to 0", assumed)
@@ -105,7 +108,18 @@ def _both(a: Any, b: Any) -> tuple[Expr, Expr]:
             raise ArgumentError(
                 f"same: {symbol_name(x)} is {types[symbol_name(x)]} on one side and {x.type} on the other"
             )
-    return left, right
+    return _as_declared(left, right)
+
+
+def _as_declared(*sides: Expr) -> tuple[Expr, Expr]:
+    """Both sides with the properties that either declares of a symbol."""
+    every = list(dict.fromkeys(x for side in sides for x in all_symbols(side)))
+    said: dict[str, set[str]] = {}
+    for x in every:
+        said.setdefault(symbol_name(x), set()).update(properties(x))
+    new = {x: symbol(symbol_name(x), x.type, tuple(sorted(said[symbol_name(x)]))).node for x in every}
+    left, right = substitute([side.node for side in sides], new)
+    return Expr(left, weak=sides[0].weak), Expr(right, weak=sides[1].weak)
 
 
 def _shapes(x: Expr) -> dict[str, str]:
@@ -127,7 +141,7 @@ def _at_random_points(a: Node, b: Node, trials: int, seed: int) -> Verdict:
     for trial in range(trials):
         numbers = {name: 2 + (trial + k) % 4 for k, name in enumerate(sizes)}
         try:
-            values = {x: _sample(x.type, numbers, rng, trial) for x in symbols}
+            values = {x: _with_properties(_sample(x.type, numbers, rng, trial), properties(x)) for x in symbols}
             left, right = interpreter.run([a, b], values, numbers)
         except (SymgradError, ValueError, np.linalg.LinAlgError):
             continue
@@ -152,3 +166,21 @@ def _sample(type_: ArrayType, numbers: Mapping[str, int], rng: np.random.Generat
         return rng.random(shape) < 0.5
     drawn = rng.uniform(0.2, 2.0, shape) if trial % 2 else rng.standard_normal(shape)
     return drawn.astype(np.float32 if type_.dtype == "f32" else np.float64)
+
+
+def _with_properties(drawn: Any, words: Sequence[str]) -> Any:
+    """A value like the one drawn that has the properties declared."""
+    for word in words:
+        match word:
+            case "positive" | "nonnegative":
+                drawn = np.abs(drawn)
+            case "negative":
+                drawn = -np.abs(drawn)
+            case "integer":
+                drawn = np.where(np.rint(drawn) == 0, np.where(drawn < 0, -1, 1), np.rint(drawn)).astype(drawn.dtype)
+            case "symmetric":
+                drawn = drawn + drawn.T
+            case "positive definite":
+                drawn = drawn @ drawn.T + np.eye(len(drawn), dtype=drawn.dtype)
+    return drawn
+

@@ -777,13 +777,19 @@ def symbol_name(x: Node) -> str:
     return name
 
 
+def properties(x: Node) -> tuple[str, ...]:
+    """What was declared of a symbol node: words of `properties.PROPERTIES`."""
+    return x.params[2] if len(x.params) > 2 else ()
+
+
 def check_names(declared: Iterable[Node]) -> dict[str, Node]:
-    """The declared symbols by name; ArgumentError if one name stands for symbols of different types."""
+    """The declared symbols by name; ArgumentError if one name stands for symbols of different types or properties."""
     found: dict[str, Node] = {}
     for x in declared:
         name = symbol_name(x)
         if found.setdefault(name, x) is not x:
-            raise ArgumentError(f"two different symbols are called {name}: {found[name].type} and {x.type}")
+            shown = [" ".join((str(s.type), *properties(s))) for s in (found[name], x)]
+            raise ArgumentError(f"two different symbols are called {name}: {shown[0]} and {shown[1]}")
     return found
 
 
@@ -791,5 +797,5 @@ __all__ = [
     "DEFAULTS", "FUNCTIONS", "METHODS", "NUMPY", "Expr", "FloorDiv", "Mapping", "Max0", "Source", "SymgradError",
     "apply", "broadcast_shapes", "called", "cast", "check_names", "common_dtype", "constant", "constant_value",
     "dim", "dim_of_node", "floating", "function", "holds_expressions", "lift", "merge_declared", "merge_source",
-    "named", "size", "symbol_name", "symbols_of", "unify",
+    "named", "properties", "size", "symbol_name", "symbols_of", "unify",
 ]  # fmt: skip

@@ -150,8 +150,13 @@ class Reader:
         if self.originals.setdefault(name, x) != x:
             raise ArgumentError(f"from_sympy: two different symbols are called {name}")
         if name not in self.symbols:
-            self.symbols[name] = symbol(name, type_)
+            said = tuple(word for word in WORDS if getattr(x, f"is_{word}", None))
+            self.symbols[name] = symbol(name, type_, said[:1] + (("integer",) if "integer" in said[1:] else ()))
         return self.symbols[name]
+
+
+WORDS = ("positive", "negative", "nonnegative", "nonzero", "integer", "real")
+"""SymPy's assumptions that are properties of symbols, those that say more first."""
 
 
 def every_argument(reader: Reader, expr: Any, scope: Scope) -> list[Part]:

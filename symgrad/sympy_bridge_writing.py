@@ -13,7 +13,7 @@ from typing import Any
 
 from .compiler.types import Dim
 from .errors import ArgumentError
-from .expression import symbol_name
+from .expression import properties, symbol_name
 from .graph import Node, postorder
 from .ops.contraction import label_sizes
 from .sympy_bridge_forms import constant, dimension, scalar
@@ -82,7 +82,8 @@ def _symbol(x: Node, args: list[Any]) -> Any:
 
     name, shape = symbol_name(x), x.type.shape
     if not shape:
-        return sympy.Symbol(name, integer=True) if x.type.dtype == "i64" else sympy.Symbol(name)
+        integer = {"integer": True} if x.type.dtype == "i64" else {}
+        return sympy.Symbol(name, **integer, **dict.fromkeys(properties(x), True))
     if x.type.dtype == "bool":
         raise ArgumentError(f"sympy: {name} is {x.type}, and an array of truth values has no counterpart in SymPy")
     if len(shape) <= 2:

@@ -59,6 +59,7 @@ LAYERS = [
     "symgrad.compiler",
     "symgrad.data",
     "symgrad.errors",
+    "symgrad.properties",
     "symgrad.graph",
     "symgrad.origins",
     "symgrad.indexing",

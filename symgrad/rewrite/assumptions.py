@@ -12,23 +12,16 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from ..errors import ArgumentError
-from ..expression import FUNCTIONS, Expr, symbol_name
+from ..expression import FUNCTIONS, Expr, properties, symbol_name
 from ..graph import Node, lookup, node
 from ..ops.contraction import einsum_node
+from ..properties import PROPERTIES, check_property
 from .canonical import rebuild
 from .engine import Assumed
 from .order import compare
 from .symmetry import is_symmetric, transposed
 from .terms import number_of, split
 
-PROPERTIES: dict[str, frozenset[str]] = {
-    "positive": frozenset({"positive", "not negative", "not zero"}), "nonnegative": frozenset({"not negative"}),
-    "negative": frozenset({"negative", "not zero"}), "nonzero": frozenset({"not zero"}),
-    "real": frozenset({"finite"}), "finite": frozenset({"finite"}), "integer": frozenset({"integer", "finite"}),
-    "symmetric": frozenset({"symmetric"}), "invertible": frozenset({"invertible"}),
-    "positive definite": frozenset({"symmetric", "invertible"}),
-}  # fmt: skip
-"""The words that callers use, and what each says."""
 POSITIVE = frozenset({"exp", "cosh", "sigmoid", "softplus", "exp2", "erfc", "ndtr"})
 NOT_NEGATIVE = frozenset({"abs", "sqrt", "norm", "relu", "hypot"})
 
@@ -222,9 +215,10 @@ class Assumptions:
         answer = self._answer(condition)
         if answer is None:
             return None
-        if x.op.name == "where":
-            return x.inputs[1 if answer else 2]
-        return x.inputs[1] if answer else None
+        if x.op.name == "mask" and not answer:
+            return None
+        chosen = x.inputs[1 if answer else 2]
+        return _made(FUNCTIONS["broadcast_to"](Expr(chosen), x.type.shape), x)
 
     def _answer(self, condition: Node) -> bool | None:
         if condition.op.name not in ("greater", "greater_equal", "less", "less_equal", "not_equal", "equal"):
@@ -256,8 +250,10 @@ _FORMS: dict[str, Callable[[Assumptions, Node], Node | None]] = {
 
 
 def assumptions(said: Mapping[Any, Any], symbols: Mapping[str, Node]) -> Assumptions:
-    """The assumptions that a caller states: for symbols or their names a property or several.  Raises ArgumentError."""
-    found: dict[Node, frozenset[str]] = {}
+    """What is declared of `symbols`, and what a caller says beside that: for symbols or their names a property or
+    several.  Raises ArgumentError."""
+    found = {x: frozenset().union(*(PROPERTIES[word] for word in properties(x))) for x in symbols.values()}
+    found = {x: facts for x, facts in found.items() if facts}
     for who, what in said.items():
         name = symbol_name(who.node) if isinstance(who, Expr) else str(who)
         if name not in symbols:
@@ -265,12 +261,9 @@ def assumptions(said: Mapping[Any, Any], symbols: Mapping[str, Node]) -> Assumpt
         x = symbols[name]
         words = [what] if isinstance(what, str) else list(what)
         for word in words:
-            if word not in PROPERTIES:
-                raise ArgumentError(f"simplify: {name} cannot be {word!r}; use {', '.join(PROPERTIES)}")
-            if "symmetric" in PROPERTIES[word] and (len(x.type.shape) != 2 or x.type.shape[0] != x.type.shape[1]):
-                raise ArgumentError(f"simplify: {name} is {x.type} and cannot be {word}: that is for square matrices")
+            check_property("simplify", name, x.type, word)
             found[x] = found.get(x, frozenset()) | PROPERTIES[word]
     return Assumptions(found)
 
 
-__all__ = ["PROPERTIES", "Assumptions", "assumptions", "unvisited"]
+__all__ = ["Assumptions", "assumptions", "unvisited"]

@@ -44,7 +44,7 @@ PAIRS: list[tuple[Any, str]] = [
     (sp.Piecewise((x, x > 0), (z, True)), "x if x > 0 else z"),
     (sp.Piecewise((x, x > 0), (z, x < -1)), "x if x > 0 else z if x < -1 else nan"),
     (sp.And(x > 0, sp.Or(y < 1, sp.Ne(z, 0))), "x > 0 and (y < 1 or z != 0)"),
-    (sp.KroneckerDelta(i, j), "where(i == j, 1.0, 0.0)"),
+    (sp.KroneckerDelta(x, y), "where(x == y, 1.0, 0.0)"),
     # sums over indices
     (sp.Sum(a[i] ** 2, (i, 0, n - 1)), "sum(a**2)"),
     (sp.Sum(b[i] * a[i], (i, 0, n - 1)), "sum(b*a)"),
