@@ -18,6 +18,7 @@ from .compiler.types import Dim, evaluate, names
 from .expression import constant
 from .graph import Node, lookup, node, postorder
 from .ops.contraction import einsum_node, label_sizes
+from .outer_products import pull_outer_factors
 from .rewrite.order import key
 
 LARGEST_EXACT = 6
@@ -32,7 +33,7 @@ Estimate = Callable[[Dim], int]
 
 def plan(roots: Sequence[Node], sizes: Mapping[str, int] | None = None) -> list[Node]:
     """`roots` with products re-associated; `sizes` are numbers that the size names are likely to have."""
-    return _Plan(sizes or {}).graph(roots)
+    return _Plan(sizes or {}).graph(pull_outer_factors(roots))
 
 
 def depends_on_sizes(roots: Sequence[Node]) -> bool:

@@ -92,6 +92,7 @@ LAYERS = [
     "symgrad.explanation",
     "symgrad.equality",
     "symgrad.specialise",
+    "symgrad.outer_products",
     "symgrad.planning",
     "symgrad.lowering",
     "symgrad.tapes",
