@@ -112,15 +112,25 @@ def _spectral_vjp(g: Expr, y: Expr, s: Expr, a: Expr) -> list[Expr]:
     return [unbroadcast(diagonal(inner), s.ndim, s.type), unbroadcast(slope, y.ndim, a.type)]
 
 
-def _is_eigenvalues(x: Node, a: Node) -> bool:
+def is_eigenvalues(x: Node, a: Node) -> bool:
     """Whether `x` is the vector of eigenvalues of `a`, from either operation."""
     return x is apply("eigvalsh", [Expr(a)]).node or x is eigenpairs(Expr(a))[0].node
+
+
+def matrix_of_vectors(x: Node) -> Node | None:
+    """The matrix whose eigenvectors from `eigh` are `x`; None if it is not that."""
+    y = x
+    for name in ("reshape", "slice"):
+        if y.op.name != name:
+            return None
+        y = y.inputs[0]
+    return y.inputs[0] if y.op.name == "eigh" and x is eigenpairs(Expr(y.inputs[0]))[1].node else None
 
 
 def with_eigenvalues(s: Expr, a: Expr) -> Expr:
     """``V diag(s) V.T`` with the eigenvectors V of `a`; where `s` is a function of each eigenvalue, with derivatives of
     any order whether they coincide or not."""
-    found = of_eigenvalues(s, a, _is_eigenvalues)
+    found = of_eigenvalues(s, a, is_eigenvalues)
     return found if found is not None else apply("spectral", [s, a])
 
 
@@ -185,4 +195,4 @@ def spectral(g: Any, a: Any) -> Expr:
     return with_eigenvalues(values, x)
 
 
-__all__ = ["eigenpairs", "eigh", "eigvalsh"]
+__all__ = ["eigenpairs", "eigh", "eigvalsh", "is_eigenvalues", "matrix_of_vectors"]

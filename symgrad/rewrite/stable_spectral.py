@@ -1,25 +1,35 @@
-"""The derivative of a function of a symmetric matrix along the identity is that of its formula at the eigenvalues,
-without eigenvectors twice."""
+"""Functions of symmetric matrices: what is made of eigenvectors and functions of the eigenvalues is one, and the
+derivative of one along the identity is that of its formula."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from functools import reduce
+from itertools import combinations
+from operator import add, mul
 
 from ..expression import Expr
 from ..graph import Node
 from ..ops.contraction import einsum_labels
 from ..ops.linear_algebra import columns
-from ..ops.matrix_functions import along_identity
+from ..ops.matrix_functions import along_identity, of_eigenvalues
+from ..ops.spectral import is_eigenvalues, matrix_of_vectors
 from .engine import RuleSet
 from .factors import lines, whole
-from .settling import fitting
+from .settling import canonical, fitting
+from .terms import constant_node, split
 
 Rebuild = Callable[[Node], Node]
+Labels = tuple[int, ...]
 
 
 def install(rules: RuleSet) -> None:
     """Adds the rules of this file."""
     rules.procedure("matrix function along an identity", "matrix_function")(identity_direction)
+    near = ("reshape", "slice", "eigvalsh")  # how eigenvectors and eigenvalues look from a product
+    rules.procedure("function between eigenvectors", "einsum", near=near)(between_eigenvectors)
+    rules.procedure("part of parts", "slice", near=("unslice",))(part_of_parts)
 
 
 def identity_direction(x: Node, rebuild: Rebuild) -> Node | None:
@@ -52,3 +62,71 @@ def _batched(c: Expr, base: Node) -> Expr | None:
             rest = [Expr(j) for n, j in enumerate(base.inputs) if n != k]
             return c * columns(einsum_labels(rest, others, out[:-2], dict(extra))) if rest else None
     return None
+
+
+def between_eigenvectors(x: Node, rebuild: Rebuild) -> Node | None:
+    """``V diag(f(w)) V.T`` in a product of arrays as a function of the matrix, whose derivatives are right at every
+    order where eigenvalues coincide (those of V alone are not)."""
+    return next((y for flat in _flattened(x) if (y := _joined(x, *flat)) is not None), None)
+
+
+def _flattened(x: Node) -> Iterator[tuple[list[Node], list[Labels], Fraction]]:
+    """The factors of the array product and their labels, as they stand and with the factors of one operand that is an
+    array product, or a quotient with one above the line, in its place."""
+    labels, out, _ = x.params
+    yield list(x.inputs), list(labels), Fraction(1)
+    free = 1 + max((k for ls in labels for k in ls), default=0)
+    for p, (y, own) in enumerate(zip(x.inputs, labels, strict=True)):
+        number, powers = lines(y)
+        for d, power in powers.items():
+            if power != 1 or d.op.name != "einsum" or d.type != y.type or d.params[2] or not own or own[-1] in out:
+                continue
+            names = dict(zip(d.params[1], own, strict=True))
+            inner = [tuple(names.setdefault(k, free + k) for k in ls) for ls in d.params[0]]
+            rest = {z: k for z, k in powers.items() if z is not d}
+            beside = [canonical(whole(Fraction(1), rest, x.type.dtype))] if rest else []
+            spread = [own[len(own) - len(z.type.shape) :] for z in beside]
+            others = [n for n in range(len(labels)) if n != p]
+            factors = [*(x.inputs[n] for n in others), *beside, *d.inputs]
+            yield factors, [*(labels[n] for n in others), *spread, *inner], number
+
+
+def _joined(x: Node, factors: Sequence[Node], labels: Sequence[Labels], number: Fraction) -> Node | None:
+    """The product with a function of a matrix for two factors that are its eigenvectors, and all between them."""
+    _, out, extra = x.params
+    found = [(n, a) for n, y in enumerate(factors) if (a := matrix_of_vectors(y)) is not None]
+    for (p, a), (q, b) in combinations(found, 2):
+        left, right = labels[p], labels[q]
+        i = left[-1]
+        if a is not b or right[-1] != i or left[:-2] != right[:-2] or left[-2] == right[-2] or i in out:
+            continue
+        between = [n for n, ls in enumerate(labels) if i in ls and n not in (p, q)]
+        lead = (*left[:-2], i)
+        if not between or any(lead[len(lead) - len(labels[n]) :] != labels[n] for n in between):
+            continue
+        values = reduce(mul, (Expr(factors[n]) for n in between))
+        made = of_eigenvalues(values, Expr(a), is_eigenvalues)
+        if made is None:
+            continue
+        kept = [n for n in range(len(factors)) if n not in (p, q, *between)]
+        result = einsum_labels([*(Expr(factors[n]) for n in kept), made],
+                               [*(labels[n] for n in kept), (*left[:-1], right[-2])], out, dict(extra))  # fmt: skip
+        return fitting(x, result if number == 1 else Expr(constant_node(number, x.type.dtype)) * result)
+    return None
+
+
+def part_of_parts(x: Node, rebuild: Rebuild) -> Node | None:
+    """The part of a sum of arrays that each fill one part with zeros around it: eigenvalues and eigenvectors are parts
+    of one result, and so are their derivatives."""
+    y, (cut,) = x.inputs[0], x.params[0][-1:]
+    kept = []
+    for term in y.inputs if y.op.name == "add" else (y,):
+        c, base = split(term)
+        if len(x.params[0]) != 1 or base is None or base.op.name != "unslice" or len(base.params[0]) != 1:
+            return None
+        (other,) = base.params[0]
+        if other == cut:
+            kept.append(Expr(constant_node(c, x.type.dtype)) * Expr(base.inputs[0]))
+        elif not (cut[2] == other[2] == 1 and (cut[0] + cut[1] == other[0] or other[0] + other[1] == cut[0])):
+            return None
+    return fitting(x, reduce(add, kept)) if kept else None

@@ -97,3 +97,28 @@ def test_identity_as_direction() -> None:
     g = sg.sum(c * sg.trace(sg.matrix_function(B, f="z**3"), axis1=1, axis2=2) / s).grad(B)
     assert "order" not in str(g)
     np.testing.assert_allclose(g(B=a[None], c=[3.0], s=0.5), 18 * a[None] @ a, rtol=1e-14)
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA, ids=str)
+@pytest.mark.parametrize("values", [sg.eigvalsh, lambda a: sg.eigh(a)[0]], ids=["eigvalsh", "eigh"])
+@pytest.mark.parametrize("f", ["w**3", "log(w)", "exp(w)*sum(w)"])
+def test_forward_twice(f: str, values: Callable[[Any], Any], spectrum: list[float]) -> None:
+    """Two pushforwards, one inside the other, give what differentiating the formula of matrices does."""
+    a, e = BASIS @ np.diag(spectrum) @ BASIS.T, DIRECTION
+    w = values(A)
+    y = sg.sum({"w**3": w**3, "log(w)": sg.log(w), "exp(w)*sum(w)": sg.exp(w) * sg.sum(w)}[f])
+    inverse = np.linalg.inv(a)
+    v, basis = np.linalg.eigh(a)
+    turned = basis.T @ e @ basis
+    with np.errstate(all="ignore"):
+        gap = v[:, None] - v
+        plain = (np.exp(v[:, None]) - np.exp(v)) / gap
+    mean = np.exp((v[:, None] + v) / 2) * (1 + gap**2 / 24)  # of exp, up to gap**4/1920
+    second_exp = float(np.sum(np.where(np.abs(gap) < 1e-2, mean, plain) * turned**2))
+    first_exp = float(np.sum(np.exp(v) * np.diag(turned)))
+    expected = {
+        "w**3": 6 * np.trace(a @ e @ e),
+        "log(w)": -np.trace(inverse @ e @ inverse @ e),
+        "exp(w)*sum(w)": second_exp * np.sum(v) + 2 * first_exp * np.trace(e),
+    }[f]
+    np.testing.assert_allclose(y.jvp(A, E).jvp(A, E)(A=a, E=e), expected, rtol=1e-9)
