@@ -137,7 +137,7 @@ def _at_random_points(a: Node, b: Node, trials: int, seed: int) -> Verdict:
     order = postorder([a, b])
     symbols = [x for x in order if x.op.name == "symbol"]
     sizes = sorted({n for x in order for size in x.type.shape for n in names(size)})
-    compared = 0
+    compared = one_sided = 0
     for trial in range(trials):
         numbers = {name: 2 + (trial + k) % 4 for k, name in enumerate(sizes)}
         try:
@@ -147,13 +147,15 @@ def _at_random_points(a: Node, b: Node, trials: int, seed: int) -> Verdict:
             continue
         usable = np.isfinite(left) & np.isfinite(right)
         compared += bool(usable.all())
+        one_sided += bool((np.isfinite(left) != np.isfinite(right)).any())
         scale = np.maximum(np.abs(left), np.abs(right))
         if (np.abs(left - right)[usable] > FAR * np.maximum(scale[usable], 1e-12)).any():
             point = {symbol_name(x): v for x, v in values.items()}
             return Verdict(False, True, "refuted", (), point, left, right)
     if not compared:
         return Verdict(False, False, f"no finite value at {trials} random points")
-    return Verdict(True, False, f"at {compared} random points, not proved")
+    alone = f"; at {one_sided} others only one of them is finite" if one_sided else ""
+    return Verdict(True, False, f"at {compared} random points, not proved{alone}")
 
 
 def _sample(type_: ArrayType, numbers: Mapping[str, int], rng: np.random.Generator, trial: int) -> Any:

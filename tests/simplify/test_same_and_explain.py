@@ -39,6 +39,11 @@ def test_undecided_says_so() -> None:
     assert verdict and not verdict.proved and "not proved" in str(verdict)
 
 
+def test_points_where_one_side_alone_is_finite_are_told() -> None:
+    verdict = sg.same("log(x**2)", "2*log(x)")
+    assert verdict and not verdict.proved and str(verdict).endswith("others only one of them is finite")
+
+
 def test_different_shapes() -> None:
     assert not sg.same(LOGISTIC, LOGISTIC.grad("w"))
 
