@@ -1,4 +1,4 @@
-"""Very large graphs: they stay as they were written but for the stable forms of functions and for long chains.
+"""Very large graphs: they stay as they were written but for stable forms, found locally, and for long chains.
 
 What has tens of thousands of operations was written by a program, which shares what it computes; collecting like terms
 there takes long, and multiplies shared products out into what uses them.  The compiler's tapes do the rest.
@@ -18,11 +18,12 @@ from .stable import STABLE
 
 
 def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node]:
-    """`roots` with the stable forms of functions; of arithmetic only long chains are gathered."""
+    """`roots` with the stable forms of functions, and of arithmetic next to functions; of other arithmetic only long
+    chains are gathered."""
     if all(root in _settled for root in roots):
         return list(roots)
     counts = consumer_counts(order)
-    links = whole_chains(order, counts, roots)
+    links = {x for x in whole_chains(order, counts, roots) if not _may_lose_digits(x)}
     new: dict[Node, Node] = {}
     with remembering() as remember:
         for x in order:
@@ -33,7 +34,11 @@ def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node
                 continue
             inputs = tuple([new[i] for i in x.inputs])
             y = x if inputs == x.inputs else node(x.op, inputs, x.params)
-            new[x] = remember(y if x.op.name in STEPS or not inputs else _settled_function(y))
+            if x.op.name in ROOTS:
+                y = _settled_arithmetic(y) if _may_lose_digits(y) else y
+            elif x.op.name not in STEPS and inputs:
+                y = _settled_function(y)
+            new[x] = remember(y)
     results = [new[root] for root in roots]
     _settled.update(results)
     return results
@@ -41,6 +46,43 @@ def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node
 
 _settled: weakref.WeakSet[Node] = weakref.WeakSet()
 """Results of `settled_functions`, which it would give back as they are."""
+
+
+def _may_lose_digits(x: Node) -> bool:
+    """Whether a stable rule is known for sums, products, quotients or powers of what is next below `x`; a sum must be
+    of two terms that may be close."""
+    root = ROOTS.get(x.op.name)
+    if root is None or len(x.inputs) > 2 or x.type.dtype == "bool":
+        return False
+    reach = reachable(x)
+    if reach <= ARITHMETIC:
+        return False
+    if root == "add":
+        return any(i.op.name == "constant" for i in x.inputs) or _are_alike(x)
+    tried = STABLE.tried(root, frozenset(reach | ARITHMETIC), True)
+    return any(e.near or (e.rule and not e.needs <= ARITHMETIC) for e in tried)
+
+
+def _are_alike(x: Node) -> bool:
+    """Whether both terms of a sum hold the same function, or one is what the other is a function of."""
+    a, b = x.inputs
+    if a in b.inputs or b in a.inputs:
+        return True
+    f, g = ({i.op.name, *(j.op.name for j in i.inputs if i.op.name in ARITHMETIC)} - ARITHMETIC for i in x.inputs)
+    return not f.isdisjoint(g)
+
+
+def _settled_arithmetic(x: Node) -> Node:
+    """`x`, an operation of arithmetic on functions, in its stable form; `x` itself where no rule fires."""
+    local = _local(x)
+    result = STABLE.normalise(local, rebuild, quick=ROOTS[x.op.name] != "add")
+    return x if result is local else settle(result)
+
+
+def _local(x: Node) -> Node:
+    """The canonical form of `x` down to the operands of its operands."""
+    inputs = [rebuild(node(i.op, tuple(map(rebuild, i.inputs)), i.params)) if i.inputs else i for i in x.inputs]
+    return rebuild(node(x.op, tuple(inputs), x.params))
 
 
 def _settled_function(x: Node) -> Node:
@@ -52,8 +94,7 @@ def _settled_function(x: Node) -> Node:
         parts = _written(parts_of(x))
         if not any(e.rule is not None and e.rule.parts() <= parts for e in tried):
             return x
-    inputs = [rebuild(node(i.op, tuple(map(rebuild, i.inputs)), i.params)) if i.inputs else i for i in x.inputs]
-    local = rebuild(node(x.op, tuple(inputs), x.params))
+    local = _local(x)
     result = STABLE.normalise(local, rebuild, quick=True)
     return x if result is local else settle(result)
 
@@ -75,4 +116,7 @@ def _written(parts: set[Part]) -> set[Part]:
     return found
 
 
+ROOTS = {"add": "add", "sub": "add", "mul": "mul", "div": "div", "pow": "pow"}
+"""Operations of arithmetic, and what they are in canonical form."""
+ARITHMETIC = frozenset({"add", "sub", "mul", "div", "pow", "neg", "constant", "symbol"})
 SUMS_AND_PRODUCTS: dict[str | float, tuple[str, ...]] = {"sub": ("add",), "neg": ("mul",)}

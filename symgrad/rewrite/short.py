@@ -24,13 +24,14 @@ def function(name: str) -> Callable[..., Any]:
     return lambda *args: FUNCTIONS[name](*args)
 
 
-exp, log, sqrt, sin, cos, tan, sinh, cosh, tanh, sigmoid, softplus, log1p, expm1, mask, sign = (
+exp, log, sqrt, sin, cos, tan, sinh, cosh, tanh, sigmoid, softplus, log1p, expm1, mask, sign, hypot = (
     function(n)
     for n in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sigmoid", "softplus", "log1p",
-              "expm1", "mask", "sign")
+              "expm1", "mask", "sign", "hypot")
 )  # fmt: skip
 
 SHORT.add([
+    Rule("log of hypot", lambda x, y: (log(hypot(x, y)), log(x**2 + y**2) / 2), at="log hypot"),
     Rule("exp of log", lambda x: (exp(log(x)), x), assumes=("positive", "x"), at="exp log"),
     Rule("log of exp", lambda x: (log(exp(x)), x), at="log exp"),
     Rule("exp of expm1", lambda x: (1 + expm1(x), exp(x)), at="add expm1"),
@@ -141,6 +142,17 @@ def _cofactors(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tup
 def _half_power(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
     base, k = x.inputs
     return (rebuild(node(lookup("sqrt"), (base,))), [("finite", base)]) if number_of(k) == ONE / 2 else None
+
+
+@SHORT.procedure("even power of hypot", "pow")
+def _even_power_of_hypot(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+    """``hypot(x, y)**4`` is ``(x**2 + y**2)**2``."""
+    base, k = x.inputs[0], number_of(x.inputs[1])
+    if base.op.name != "hypot" or k is None or k.denominator != 1 or k % 2:
+        return None
+    a, b = map(Expr, base.inputs)
+    made = rebuild(((a**2 + b**2) ** float(k / 2)).node)
+    return made if made.type == x.type else None
 
 
 @SHORT.procedure("product of the others", "mul")

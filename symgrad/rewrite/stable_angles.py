@@ -16,10 +16,18 @@ from .terms import number_of, split
 
 Rebuild = Callable[[Node], Node]
 
-sin, cos, tan, sqrt, absolute, direction = (function(n) for n in ("sin", "cos", "tan", "sqrt", "abs", "direction"))
+sin, cos, tan, sqrt, absolute, direction, hypot, log = (
+    function(n) for n in ("sin", "cos", "tan", "sqrt", "abs", "direction", "hypot", "log")
+)
 arcsin, arccos, arctan, arctan2 = (function(n) for n in ("arcsin", "arccos", "arctan", "arctan2"))
 
 RULES = [
+    Rule(
+        "log of a sum of squares",
+        lambda x, y: (log(x**2 + y**2), 2 * log(hypot(x, y))),
+        why="squares over- and underflow",
+        at="log add pow",
+    ),
     Rule("cosine - 1", lambda x: (cos(x) - 1, -2 * sin(x / 2) ** 2), at="add cos"),
     Rule("double cosine", lambda x: (1 - 2 * sin(x) ** 2, cos(2 * x)), at="add mul pow"),
     Rule("1 - cos**2", lambda x: (1 - cos(x) ** 2, sin(x) ** 2), at="add mul pow"),
@@ -56,7 +64,8 @@ def install(rules: RuleSet) -> None:
 
 
 def scale_free(x: Node, rebuild: Rebuild) -> Node | None:
-    """``x**2/(x**2 + y**2)`` and ``x*y/(x**2 + y**2)`` by the cosines of the direction: squares over- and underflow."""
+    """``x**2/(x**2 + y**2)``, ``x*y/(x**2 + y**2)`` and ``x/(x**2 + y**2)`` by the cosines of the direction: squares
+    over- and underflow."""
     number, powers = lines(x)
     for q, k in powers.items():
         sides = _legs(q) if k == -1 else None
@@ -65,12 +74,14 @@ def scale_free(x: Node, rebuild: Rebuild) -> Node | None:
         a, b = sides
         taken = {a: min(powers.get(a, Fraction(0)), Fraction(2))}
         taken[b] = min(powers.get(b, Fraction(0)), 2 - taken[a])
-        if min(taken.values()) < 0 or sum(taken.values()) != 2:
+        if min(taken.values()) < 0 or sum(taken.values()) not in (1, 2):
             continue
         result = whole(number, {y: j - taken.get(y, 0) for y, j in powers.items() if y is not q}, x.type.dtype)
         for leg, other in ((a, b), (b, a)):
             if taken[leg]:
                 result = result * direction(Expr(leg), Expr(other)) ** float(taken[leg])
+        if sum(taken.values()) == 1:
+            result = result / hypot(Expr(a), Expr(b))
         return fitting(x, result)
     return None
 
