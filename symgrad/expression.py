@@ -38,7 +38,8 @@ def function(
     name: str, *aliases: str, numpy: Iterable[Any] = (), method: bool = False
 ) -> Callable[[F], F]:
     """Registers a function on expressions under `name` and `aliases`, as the meaning of the given NumPy functions (one
-    whose defaults differ comes in a pair with them), and with `method` as a method of `Expr`."""
+    whose defaults differ comes in a pair with them, one that older versions of NumPy lack as its name), and with
+    `method` as a method of `Expr`."""
 
     def add(f: F) -> F:
         for n in (name, *aliases):
@@ -46,6 +47,9 @@ def function(
                 raise ValueError(f"function {n} is registered twice")
             FUNCTIONS[n] = f
         for given in numpy:
+            if isinstance(given, str) and not hasattr(np, given):
+                continue
+            given = getattr(np, given) if isinstance(given, str) else given
             source, DEFAULTS[source] = given if isinstance(given, tuple) else (given, {})
             NUMPY[source] = name
         if method:
@@ -359,8 +363,9 @@ class Expr:
 
         return hessian(self, wrt, other)
 
-    def hessian_diagonal(self, wrt: Any = None) -> Expr:
-        """The diagonal of the Hessian of a scalar, in the shape of the variable; nothing else is computed."""
+    def hessian_diagonal(self, wrt: Any = None) -> Any:
+        """The diagonal of the Hessian of a scalar, in the shape of the variable (a structure of them for several);
+        nothing else is computed."""
         from .calculus import hessian_diagonal
 
         return hessian_diagonal(self, wrt)

@@ -411,14 +411,14 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Expr:
     return sum_(x * y, axis)
 
 
-@function("matvec", numpy=[np.matvec])
+@function("matvec", numpy=["matvec"])
 def matvec(a: Any, v: Any) -> Expr:
     """The products of matrices with vectors (last axes); further axes are broadcast."""
     x, y = lift(a), lift(v)
     return sum_(matmul(x, unit_axes(y, [*range(y.ndim), None])), -1)
 
 
-@function("vecmat", numpy=[np.vecmat])
+@function("vecmat", numpy=["vecmat"])
 def vecmat(v: Any, a: Any) -> Expr:
     """The products of vectors (last axes) with matrices; further axes are broadcast."""
     return matvec(matrix_transpose(a), v)

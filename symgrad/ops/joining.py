@@ -88,7 +88,7 @@ def vsplit(x: Any, indices_or_sections: Any) -> list[Expr]:
     return split(x, indices_or_sections, 0)
 
 
-@function("unstack", numpy=[np.unstack])
+@function("unstack", numpy=["unstack"])
 def unstack(x: Any, *, axis: int = 0) -> tuple[Expr, ...]:
     """The slices of `x` along `axis`, whose size must be known."""
     operand = lift(x)
