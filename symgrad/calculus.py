@@ -147,11 +147,10 @@ def hessian(x: Expr, wrt: Variables = None, other: Variables = None) -> Any:
     return rebuilt(structure, iter(rows))
 
 
-def hessian_diagonal(x: Expr, wrt: Variables = None) -> Expr:
-    """The diagonal of the Hessian of a scalar, in the shape of the variable."""
-    (v,), _ = variables(x, wrt, "hessian_diagonal")
-    result: Expr = _wrap(x, [diagonal(x.node, v)], "")
-    return result
+def hessian_diagonal(x: Expr, wrt: Variables = None) -> Any:
+    """The diagonal of the Hessian of a scalar, in the shape of the variable (a structure of them for several)."""
+    nodes, structure = variables(x, wrt, "hessian_diagonal")
+    return _wrap(x, [diagonal(x.node, v) for v in nodes], structure)
 
 
 def direction(x: Expr, v: Any, like: Node, what: str) -> Expr:

@@ -29,6 +29,7 @@ from .errors import ArgumentError, ShapeError
 from .expression import Source, symbol_name
 from .flattening import Layout
 from .graph import Node, lookup, node
+from .sparsity import diagonal
 from .trees import Tree, is_tree, leaves, mapped, nested, rebuilt
 
 Join = Callable[[Layout, Sequence[Any]], Any]
@@ -142,6 +143,13 @@ def hessian(f: Formula) -> Formula:
     return replace(f, outputs=nested(tree, tree, blocks), join="matrix")
 
 
+def hessian_diagonal(f: Formula) -> Formula:
+    """The diagonal of the Hessian, in the structure of the variables."""
+    y, tree = f.output("hessian_diagonal"), f.tree("hessian_diagonal")
+    found = [diagonal(y, x) for _, x in leaves(tree)]
+    return replace(f, outputs=rebuilt(tree, iter(found)), join="vector")
+
+
 def jacobian(f: Formula) -> Formula:
     """The Jacobians of all outputs with respect to all variables."""
     tree = f.tree("jacobian")
@@ -198,6 +206,7 @@ def pullback(f: Formula) -> Formula:
 
 DERIVED: dict[str, Callable[[Formula], Formula]] = {
     "grad": gradient, "value_and_grad": value_and_gradient, "hessian": hessian, "jacobian": jacobian,
+    "hessian_diagonal": hessian_diagonal,
     "hvp": hessian_product, "jvp": pushforward, "vjp": pullback, "gauss_newton": gauss_newton_product,
     "weighted_hessian": weighted_hessian, "value_grad_and_hessian": value_gradient_and_hessian,
 }  # fmt: skip

@@ -262,6 +262,11 @@ class Function:
         return self._derive("hessian")
 
     @cached_property
+    def hessian_diagonal(self) -> Function:
+        """The diagonal of the Hessian of a scalar, with the shape of the variable; nothing else is computed."""
+        return self._derive("hessian_diagonal")
+
+    @cached_property
     def jacobian(self) -> Function:
         """The derivatives of the outputs: an output's axes, then the variable's."""
         return self._derive("jacobian")

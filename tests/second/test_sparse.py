@@ -144,3 +144,24 @@ def test_a_band_inside_a_matrix_of_several_variables() -> None:
     blocks = [[np.reshape(f.hessian(a, b)(X, z), (p.size, q.size)) for b, q in (("X", X), ("z", z))]
               for a, p in (("X", X), ("z", z))]  # fmt: skip
     np.testing.assert_allclose(sg.compile(h)(X, z).toarray(), np.block(blocks), rtol=1e-13)
+
+
+def test_hessian_diagonal_of_several_variables_and_compiled() -> None:
+    f = sg.parse("sum((tanh(X @ w + b) - y)**2)", X="m,n", w="n", b="", y="m")
+    rng = np.random.default_rng(5)
+    X, w, y = rng.standard_normal((6, 3)), rng.standard_normal(3), rng.standard_normal(6)
+    t = np.tanh(X @ w + 0.3)
+    second = 2 * ((1 - t**2) ** 2 - 2 * (t - y) * t * (1 - t**2))
+    of_w, of_b = (d(X=X, w=w, b=0.3, y=y) for d in f.hessian_diagonal(("w", "b")))
+    np.testing.assert_allclose(of_w, second @ X**2, rtol=1e-12)
+    np.testing.assert_allclose(of_b, second.sum(), rtol=1e-12)
+    compiled = sg.compile(f, wrt=("w", "b"))
+    of_w, of_b = compiled.hessian_diagonal(w, 0.3, X, y)
+    np.testing.assert_allclose(of_w, second @ X**2, rtol=1e-12)
+    np.testing.assert_allclose(of_b, second.sum(), rtol=1e-12)
+    ((ww, wb), (bw, bb)) = compiled.hessian(w, 0.3, X, y)
+    np.testing.assert_allclose(ww, X.T @ (second[:, None] * X), rtol=1e-12)
+    np.testing.assert_allclose(wb, second @ X, rtol=1e-12)
+    np.testing.assert_allclose(bw, wb, rtol=1e-12)
+    np.testing.assert_allclose(bb, second.sum(), rtol=1e-12)
+    np.testing.assert_allclose(f.hessian("b", "w")(X=X, w=w, b=0.3, y=y), second @ X, rtol=1e-12)
