@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from .blas import GEMM
 from .cache import kept
@@ -46,9 +47,8 @@ class Kernel(Runner):
         self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
         self._prepare(work(program))
         if target == host():
-            text = self._module.text
-            found = kept(determinants(text, target), lambda: object_code(text, target))
-            self._start(Code(found, self._module.externs))
+            others = [_shared_code(text, target) for text in self._module.others]
+            self._start(Code(_code(self._module.text, target), self._module.externs, None, others))
 
     def _prepare(self, total: Work) -> None:
         s = self.schedule
@@ -71,17 +71,29 @@ class Kernel(Runner):
     @property
     def llvm(self) -> str:
         """The LLVM IR as it was emitted."""
-        return self._module.text
+        return "\n; a module of its own, the same for all programs\n".join([self._module.text, *self._module.others])
 
     @property
     def optimized(self) -> str:
         """The LLVM IR after LLVM's passes."""
-        return optimized_text(self._module.text, self.target)
+        return self._shown(optimized_text)
 
     @property
     def assembly(self) -> str:
         """The machine code as text."""
-        return assembly(self._module.text, self.target)
+        return self._shown(assembly)
+
+    def _shown(self, form: Callable[[str, Target], str]) -> str:
+        return "\n".join(form(text, self.target) for text in (self._module.text, *self._module.others))
+
+
+def _code(text: str, target: Target) -> bytes:
+    """The object file of `text`, made only where it is not on disk."""
+    return kept(determinants(text, target), lambda: object_code(text, target))
+
+
+_shared_code = lru_cache(maxsize=16)(_code)
+"""The same for modules that are part of many programs."""
 
 
 def _callback(routine: Routine) -> Callback:

@@ -1,4 +1,5 @@
-"""The module of a schedule: its nests, the entry that runs them, the mathematics that they call.
+"""The module of a schedule: its nests, the entry that runs them, the mathematics that they call; products stand in
+modules of their own.
 
     i64 entry(ptr arrays, ptr sizes, ptr callback)
 
@@ -18,16 +19,17 @@ from .builder import SCALAR, vector
 from .emit import NestEmitter
 from .entry import CombineEmitter, EntryEmitter, StreamEmitter
 from .integers import INTEGER_FUNCTIONS
-from .packed import packed_product
+from .packed import declaration, packed_product
 from .vecmath import definitions
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """LLVM IR text with the C functions that it calls."""
+    """LLVM IR text with the C functions that it calls, and the modules that define what else it calls."""
 
     text: str
     externs: dict[str, Extern]
+    others: tuple[str, ...]
 
 
 def emit_module(schedule: Schedule, attributes: str) -> Module:
@@ -57,13 +59,12 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
         )
     parts += [_declaration(name, row) for name, row in externs.items()]
     parts += [_outlined(*need) for need in sorted(outlined)]
-    parts += [packed_product(*need) for need in sorted(products)]
+    parts += [declaration(*need) for need in sorted(products)]
     integer = [INTEGER_FUNCTIONS[name](lanes) for name, dtype, lanes in sorted(mathematics) if dtype == "i64"]
     floating = definitions(sorted(need for need in mathematics if need[1] != "i64"))
     attribute = f"attributes #0 = {{ nounwind noinline {attributes} }}"
-    return Module(
-        "\n".join([*parts, *dict.fromkeys("\n".join(integer).split("\n\n")), floating, attribute, ""]), externs
-    )
+    text = "\n".join([*parts, *dict.fromkeys("\n".join(integer).split("\n\n")), floating, attribute, ""])
+    return Module(text, externs, tuple(packed_product(*need, attributes) for need in sorted(products)))
 
 
 def _declaration(name: str, row: Extern) -> str:

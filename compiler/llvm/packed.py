@@ -22,6 +22,10 @@ DEPTH, HEIGHT, BREADTH = 192, 96, 64
 ROWS = {64: 12, 32: 6, 16: 6}
 """Rows of a block of the result, by the bytes of a vector register; its columns are two registers wide."""
 
+WHOLE = (
+    "ptr %c, i64 %ldc, ptr %a, i64 %ai, i64 %ap, ptr %b, i64 %bp, i64 %bj, i64 %m, i64 %n, i64 %k, i1 %add, i1 %half"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -46,11 +50,21 @@ def shape(dtype: str, lanes: int) -> Shape:
 
 
 @lru_cache(maxsize=16)
-def packed_product(dtype: str, lanes: int) -> str:
-    """The definitions of ``product.whole.DTYPE.vLANES`` and of what it calls."""
+def packed_product(dtype: str, lanes: int, attributes: str) -> str:
+    """The module that defines ``product.whole.DTYPE.vLANES``, with `attributes` on every function.
+
+    It is one of its own since it is the same for all programs: its code is made once for a machine.
+    """
     own = shape(dtype, lanes)
     packs = [_pack(own, width) for width in sorted({own.rows, own.columns})]
-    return "\n".join([*packs, _block(own, 1), _block(own, 2), _whole(own)])
+    attribute = f"attributes #0 = {{ nounwind noinline {attributes} }}\n"
+    return "\n".join([*packs, _block(own, 1), _block(own, 2), _whole(own), attribute])
+
+
+def declaration(dtype: str, lanes: int) -> str:
+    """The line by which another module knows ``product.whole.DTYPE.vLANES``."""
+    types = ", ".join(parameter.split(" ")[0] for parameter in WHOLE.split(", "))
+    return f"declare void @{shape(dtype, lanes).name('whole')}({types})"
 
 
 class _Writer(Function):
@@ -61,9 +75,9 @@ class _Writer(Function):
         self.scalar, self.bytes = SCALAR[own.dtype], BYTES[own.dtype]
         self.labels = 0
 
-    def text(self, name: str, parameters: str) -> str:
+    def text(self, name: str, parameters: str, linkage: str = "internal ") -> str:
         lines = "\n".join([*self.entry, *self.lines])
-        return f"define internal void @{name}({parameters}) #0 {{\nentry:\n{lines}\n  ret void\n}}"
+        return f"define {linkage}void @{name}({parameters}) #0 {{\nentry:\n{lines}\n  ret void\n}}"
 
     @contextmanager
     def loop(self, stop: str, step: int, *, once: bool = False) -> Iterator[str]:
@@ -208,8 +222,7 @@ def _whole(own: Shape) -> str:
                     w.do(f"call void @{own.name(f'pack{own.columns}')}({pack})")
                     with w.loop(breadth, own.columns) as q:
                         _panel(w, own, (left, right), (p, i, j, q), (depth, height, breadth), add)
-    parameters = "ptr %c, i64 %ldc, ptr %a, i64 %ai, i64 %ap, ptr %b, i64 %bp, i64 %bj, i64 %m, i64 %n, i64 %k"
-    return w.text(own.name("whole"), f"{parameters}, i1 %add, i1 %half")
+    return w.text(own.name("whole"), WHOLE, linkage="")
 
 
 def _panel(

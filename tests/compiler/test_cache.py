@@ -171,3 +171,29 @@ print(f.value_and_grad([0.1, 0.2], [[1, 2], [3, 4], [5, -6]], [1, -1, 1]))
     ]
     assert printed[0].stdout == printed[1].stdout
     assert cache.contents().entries >= 1
+
+
+def test_matrix_products_are_compiled_once_for_all_programs(place: Path) -> None:
+    program = """
+import numpy as np
+import symgrad as sg
+from symgrad.compiler import kernel
+made, make = [], kernel.object_code
+def object_code(text, target):
+    made.append("@product.whole.f64" in text and "define void @product.whole.f64" in text)
+    return make(text, target)
+kernel.object_code = object_code
+a = np.arange(10_000.0).reshape(100, 100) % 7
+f = sg.compile(sg.parse("{formula}", A="m,n", B="n,k"))
+assert np.array_equal(f(a, a), {expected})
+print(made)
+"""
+    cases = (("A @ B", "a @ a"), ("(A + 1) @ B", "(a + 1) @ a"))
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program.format(formula=formula, expected=expected)],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        ).stdout.strip()
+        for formula, expected in cases
+    ]  # fmt: skip
+    assert printed == ["[True, False]", "[False]"]
