@@ -163,7 +163,7 @@ def call_text(o: Offsets) -> str:
         result, _, arguments = type_.partition(" ")
         declared.append(f"declare {result} @{name}{arguments}")
     parts = [_arranged(), _unpacked(o), _taken(o), _array(o), _plan(), _targets(o), _apart(), _made(o), _run()]
-    return "\n".join([*declared, *parts, _boxed(), _attached(), _built(), _dropped(), _call(o)])
+    return "\n".join([*declared, *parts, _boxed(), _attached(), _built(), _dropped(), _held(), _call(o)])
 
 
 def _internal(head: str, effort: str = "alwaysinline") -> Writer:
@@ -547,10 +547,8 @@ def _run() -> str:
     owner, thread = f.load("ptr", "%plan", Plan.OWNER), f.allocate("ptr", "null")
 
     def hold(function: str) -> None:
-        f.do(f"call void @{function}(ptr {owner})")
-        for count, objects in ((inputs, "%taken"), (outputs, "%results")):
-            with f.each(count) as k:
-                f.do(f"call void @{function}(ptr {f.load('ptr', objects, k)})")
+        objects = f"ptr {owner}, i64 {inputs}, ptr %taken, i64 {outputs}, ptr %results"
+        f.do(f"call void @held(ptr @{function}, {objects})")
 
     with f.when(long):
         hold("Py_IncRef")
@@ -574,6 +572,18 @@ def _run() -> str:
     f.do(f"ret i64 {status}")
     f.label("no")
     f.do("ret i64 3")
+    return f.text()
+
+
+def _held() -> str:
+    """Calls `function`, which counts a reference more or less, for all that a running kernel uses."""
+    head = "void @held(ptr %function, ptr %owner, i64 %inputs, ptr %taken, i64 %outputs, ptr %results)"
+    f = _internal(head, "noinline optnone")
+    f.do("call void %function(ptr %owner)")
+    for count, objects in (("%inputs", "%taken"), ("%outputs", "%results")):
+        with f.each(count) as k:
+            f.do(f"call void %function(ptr {f.load('ptr', objects, k)})")
+    f.do("ret void")
     return f.text()
 
 
