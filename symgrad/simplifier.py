@@ -11,11 +11,13 @@ formulas of a size that people read are simplified in more than one way (STRATEG
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .compiler.types import is_float
-from .graph import Node, consumer_counts, lookup, node, postorder
+from .expression import constant, constant_value
+from .graph import Node, consumer_counts, lookup, node, postorder, substitute
 from .rewrite import short_selections as short_selections
 from .rewrite.assumptions import Assumptions
 from .rewrite.canonical import canonical_node, canonicalise, rebuild
@@ -25,6 +27,7 @@ from .rewrite.fractions import Fractions
 from .rewrite.short import SHORT
 from .rewrite.short_arrays import forms
 from .rewrite.terms import constant_node, number_of
+from .show.constants import nearest_named
 from .show.cost import CHARACTER, Lengths, reading
 from .show.text import text
 
@@ -59,6 +62,7 @@ def simplify(
 ) -> Simplified:  # fmt: skip
     """The shortest forms found of `roots` under `cost` (by default the length of the printed formula), given what is
     `known` of its symbols; `total` weighs whole results (by default the length of their text)."""
+    roots = _with_names(roots)
     facts = known or Assumptions()
     weigh = cost or Lengths()
     compare = total or (lambda nodes: reading(nodes, len(text(nodes))))
@@ -78,6 +82,19 @@ def simplify(
         return Simplified(list(roots))  # a stable form that is read as easily is no reason to change it
     best.assumed = list(dict.fromkeys(facts.unknown(best.assumed)))
     return best
+
+
+def _with_names(roots: Sequence[Node]) -> list[Node]:
+    """`roots` with numbers that rounding moved away from one with a name put back: ``0.7978845608028653`` is
+    ``sqrt(2/pi)``."""
+    new: dict[Node, Node] = {}
+    for x in postorder(roots):
+        if x.op.name == "constant" and x.type.dtype == "f64" and not x.type.shape:
+            value = float(constant_value(x))
+            near = nearest_named(value)
+            if near != value and math.isfinite(value):
+                new[x] = constant(near).node
+    return substitute(roots, new) if new else list(roots)
 
 
 @dataclass

@@ -13,6 +13,8 @@ from functools import cache
 
 from ..rewrite.terms import as_ratio
 
+ROUNDED = 2
+"""Units in the last place that arithmetic on a named number may have lost."""
 SMALL = (1, 2, 3, 4, 5, 6, 8, 180)
 NAMED: dict[str, tuple[float, str | None, float]] = {
     # name: its value, the function and its argument (None: a name of its own)
@@ -64,6 +66,19 @@ def named_numbers() -> dict[float, Named]:
                     splits = not below and as_ratio(Fraction(p * value) / q, "f64") == (Fraction(read), Fraction(1))
                     found.setdefault(read, Named(p, name, q, below, splits))
     return found
+
+
+def nearest_named(value: float) -> float:
+    """The number with a name that rounding turned into `value`, at most two units in the last place away; `value` if
+    there is none."""
+    names = named_numbers()
+    below = above = abs(value)
+    for _ in range(ROUNDED + 1):
+        for near in (below, above):
+            if near in names:
+                return math.copysign(near, value)
+        below, above = math.nextafter(below, 0.0), math.nextafter(above, math.inf)
+    return value
 
 
 def named_number(value: float) -> Named | None:
