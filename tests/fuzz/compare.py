@@ -23,6 +23,7 @@ from symgrad.rewrite.canonical import canonicalise
 from tests.fuzz.generate import SHAPES
 
 LARGE, CLOSE = 1e6, 1e-9
+SINGLE, SINGLE_STEPS = 3e-5, (1e-6, -1e-6, 1e-5, -1e-5)
 FLOATS = tuple(SHAPES)
 
 
@@ -128,6 +129,56 @@ class Point:
             np.testing.assert_array_equal(copies[n], np.asarray(given[n]))
 
 
+    def check_single(self, function: Any) -> None:
+        """A function compiled in float32: it may differ by what the result does when its inputs change in their last
+        places, as next to a jump, and by rounding."""
+        single = {n: np.asarray(self.values[n], np.float32) for n in (x.params[0] for x in self.ways.symbols)}
+        found = [np.asarray(a) for a in function(**single)]
+        assert all(a.dtype == np.float32 for a in found if a.ndim)
+        near = [self.moved(single, step) for step in (0.0, *SINGLE_STEPS)]
+        for k, a in enumerate(found):
+            around = np.stack([values[k] for values in near])
+            low, high = around.min(0), around.max(0)
+            room = 3 * (high - low) + SINGLE * (self.scale + np.abs(near[0][k]))
+            assert a.shape == near[0][k].shape, f"float32 {k} of {self.ways.text}: shape {a.shape}"
+            bad = ~((low - room <= a) & (a <= high + room) | ~np.isfinite(low + high))
+            assert not bad.any(), f"float32 {k} of {self.ways.text}: {a} instead of {near[0][k]}"
+
+    def moved(self, values: dict[str, Any], step: float) -> list[Any]:
+        """Value and gradient as written, in double precision, at numbers that differ by `step` in random directions."""
+        rng = np.random.default_rng(7)
+        arrays = {x: np.asarray(values[x.params[0]], np.float64) for x in self.ways.symbols}
+        arrays = {x: a + step * (1 + np.abs(a)) * rng.uniform(-1, 1, a.shape) for x, a in arrays.items()}
+        roots = [self.ways.raw, *self.ways.raw_gradient]
+        try:
+            with np.errstate(all="ignore"):
+                return [np.asarray(a, np.float64) for a in interpreter.run(roots, arrays, self.sizes)]
+        except DomainError:
+            return [np.full_like(e, np.nan) for e in self.expected[:-1]]
+
+
+def check_batch(ways: Ways, points: Sequence[Point]) -> None:
+    """Value and gradient of the points at once by `vmap`, interpreted and compiled; all have the same sizes."""
+    names = [x.params[0] for x in ways.symbols]
+    many = [sg.tensor(f"many_{n}", ",".join(filter(None, ("k", ways.shapes[n])))) for n in names]
+    outputs = [ways.f, *ways.f.grad(tuple(names))]
+
+    def each(*own: Expr) -> list[Expr]:
+        return [g.replace(dict(zip(names, own, strict=True))) for g in outputs]
+
+    batch = sg.vmap(each)(*many)
+    given = {f"many_{n}": np.stack([np.asarray(p.values[n], np.float64) for p in points]) for n in names}
+    symbols = {x: given[x.params[0]] for e in batch for x in all_symbols(e)}
+    with np.errstate(all="ignore"):
+        roots = canonicalise([e.node for e in batch])
+        interpreted = interpreter.run(roots, symbols, {**points[0].sizes, "k": len(points)})
+    function = sg.compile(batch, inputs=tuple(given))
+    for what, found in (("interpreted", interpreted), ("compiled", function(**given))):
+        for k, a in enumerate(found):
+            for i, p in enumerate(points):
+                agree(np.asarray(a)[i], p.expected[k], p.scale, f"{what} vmap {k} of {ways.text}")
+
+
 def made(ways: Ways, values: dict[str, Any], rng: np.random.Generator) -> Point | None:
     """The point, if the formula has a value there and nothing overflows."""
     try:
@@ -145,4 +196,4 @@ def compiled(ways: Ways, dtype: str | None = None) -> Any:
     return sg.compile([value, *gradient], inputs=tuple(names), dtype=dtype)
 
 
-__all__ = ["DomainError", "Point", "SymgradError", "Ways", "agree", "compiled", "made"]
+__all__ = ["DomainError", "Point", "SymgradError", "Ways", "agree", "check_batch", "compiled", "made"]

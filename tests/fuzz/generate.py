@@ -82,10 +82,15 @@ class Formula:
         return text if text.isidentifier() else f"({text})"
 
 
-def arrays(choose: Choose, not_empty: set[str], rng: np.random.Generator) -> dict[str, Any]:
-    """Values of the symbols: sizes from 0 on, ordinary numbers, ties and zeros, and any strides."""
+def sizes(choose: Choose, not_empty: set[str]) -> tuple[int, int]:
+    """Numbers for n and m."""
     n, m = SIZES[choose(len(SIZES))], SIZES[choose(len(SIZES))]
-    n, m = max(n, int("n" in not_empty)), max(m, int("m" in not_empty))
+    return max(n, int("n" in not_empty)), max(m, int("m" in not_empty))
+
+
+def arrays(choose: Choose, shape: tuple[int, int], rng: np.random.Generator) -> dict[str, Any]:
+    """Values of the symbols for n and m: ordinary numbers, ties and zeros, and any strides."""
+    n, m = shape
     numbers = {"n": (n,), "m": (m,), "m,n": (m, n), "n,n": (n, n), "": ()}
     spread = choose(4)
     return {name: _strided(choose(5), _numbers(spread, numbers[shape], rng)) for name, shape in SHAPES.items()}
