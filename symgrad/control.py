@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from math import isqrt
 from typing import Any
 
 from .compiler.types import RANK, ArrayType, Dim, is_float
@@ -142,27 +143,37 @@ def _length(slices: Sequence[Expr], length: Any) -> Dim:
 
 
 def _checkpointed(step: Callable[[Any, Any], Any], start: Any, xs: Any, steps: Dim, reverse: bool) -> Any:
-    """A scan over blocks of steps: of each block only the beginning is kept."""
+    """A scan over blocks of steps, of each of which only the beginning is kept, and over the steps that fill no
+    block."""
     if not isinstance(steps, int):
         raise ArgumentError(f"scan: checkpoint=True needs a number of steps that is an integer, got {steps}")
-    block = max((k for k in range(1, steps + 1) if steps % k == 0 and k * k <= steps), default=1)
-    if block * block < steps // 4:
-        raise ArgumentError(
-            f"scan: checkpoint=True needs a number of steps with divisors near its square root, got {steps}"
-        )
+    block = isqrt(max(steps, 1))
+    whole = steps - steps % block
 
-    def split(x: Any) -> Expr:
-        a = lift(x)
-        return reshape(a, (steps // block, block, *a.type.shape[1:]))
+    def part(tree: Any, first: int, end: int, shape: tuple[int, ...]) -> Any:
+        def cut(x: Any) -> Expr:
+            a = lift(x)[first:end]
+            return reshape(a, (*shape, *a.type.shape[1:]))
 
-    def join(x: Expr) -> Expr:
-        return reshape(x, (steps, *x.type.shape[2:]))
+        return None if tree is None else mapped(cut, tree)
 
-    blocks = None if xs is None else mapped(split, xs)
-    last, ys = scan(
-        lambda c, x: scan(step, c, x, block, reverse=reverse), start, blocks, steps // block, reverse=reverse
-    )
-    return last, None if ys is None else mapped(join, ys)
+    def blocks(carried: Any) -> Any:
+        rows = part(xs, 0, whole, (whole // block, block))
+        inner = lambda c, x: scan(step, c, x, block, reverse=reverse)  # noqa: E731
+        last, ys = scan(inner, carried, rows, whole // block, reverse=reverse)
+        return last, None if ys is None else mapped(lambda y: reshape(y, (whole, *y.type.shape[2:])), ys)
+
+    def rest(carried: Any) -> Any:
+        return scan(step, carried, part(xs, whole, steps, (steps - whole,)), steps - whole, reverse=reverse)
+
+    if whole == steps:
+        return blocks(start)
+    middle, first = (rest if reverse else blocks)(start)
+    last, second = (blocks if reverse else rest)(middle)
+    if first is None:
+        return last, None
+    pairs = zip(*([x for _, x in leaves(ys)] for ys in ((second, first) if reverse else (first, second))), strict=True)
+    return last, rebuilt(first, iter([FUNCTIONS["concatenate"]([a, b]) for a, b in pairs]))
 
 
 @function("fori_loop")

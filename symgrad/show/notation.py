@@ -368,6 +368,8 @@ def _several(name: str, inputs: Sequence[Node], arguments: dict[str, Any]) -> li
     """The nodes of the results of a function that gives several."""
     if name not in FUNCTIONS or not SEVERAL.match(str(signature(name).return_annotation)):
         return []
+    if any("Callable" in str(p.annotation) for p in signature(name).parameters.values()):
+        return []  # a loop is one result; it is not made again from its arrays
     found = FUNCTIONS[name](*map(Expr, inputs), **arguments)
     return [r.node for r in found] if isinstance(found, tuple | list) else []
 

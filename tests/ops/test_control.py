@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from symgrad.compiler.index import Loop
 
 import symgrad as sg
 from symgrad.errors import ArgumentError, DTypeError, NotDifferentiable, ShapeError
 from symgrad.expression import FUNCTIONS as F
 from symgrad.expression import Expr
+from symgrad.lowering import expand, lower
 from tests.ops.harness import close, compiled_meaning, contracted, differences, forward_jacobian, jacobian, number
 
 SIZES = {"m": 4, "n": 3}
@@ -127,14 +129,33 @@ def test_nested_scans() -> None:
     close(compiled_meaning(g, [m], [value], {}), number([g], [m], [value], {})[0], 1e-13)
 
 
-def test_checkpointing_gives_the_same_gradient() -> None:
-    x = sg.vector("x", 12)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("steps", [0, 1, 7, 12, 17])
+def test_checkpointing_gives_the_same_gradient(steps: int, reverse: bool) -> None:
+    x = sg.vector("x", steps)
     step = lambda s, v: (sg.sin(s) * v + s, s)  # noqa: E731
-    plain, kept = (F["scan"](step, 0.3, x, checkpoint=c) for c in (False, True))
-    value = np.random.default_rng(1).uniform(-1, 1, 12)
+    plain, kept = (F["scan"](step, 0.3, x, checkpoint=c, reverse=reverse) for c in (False, True))
+    value = np.random.default_rng(1).uniform(-1, 1, steps)
     for a, b in zip(plain, kept, strict=True):
+        close(number([b], [x], [value], {})[0], number([a], [x], [value], {})[0], 1e-14)
         u, v = number([jacobian(a, x), jacobian(b, x)], [x], [value], {})
         close(u, v, 1e-14)
+
+
+@pytest.mark.parametrize("steps", [100, 97, 120])
+def test_checkpointing_keeps_few_carried_values(steps: int) -> None:
+    """All loops of the gradient together stack about the square root of the number of steps."""
+    start = sg.vector("c", 1000)
+    for checkpoint, most in ((False, steps), (True, 4 * steps**0.5)):
+        last, _ = F["scan"](lambda s, _: (sg.sin(s), None), start, length=steps, checkpoint=checkpoint)
+        program = lower(expand([jacobian(sg.sum(last), start).node]), [start.node]).program
+        stacked, pending = 0, [program.statements]
+        while pending:
+            for loop in (s for s in pending.pop() if isinstance(s, Loop)):
+                assert isinstance(loop.length, int)
+                stacked += loop.length * len(loop.stacked)
+                pending.append(loop.body.statements)
+        assert steps**0.5 <= stacked <= most
 
 
 def test_while_loop() -> None:
