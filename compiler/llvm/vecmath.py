@@ -95,8 +95,8 @@ def _definition(need: Need, inline: bool) -> tuple[str, tuple[Need, ...]]:
 
 def _attributes(body: Body, lanes: int, inline: bool) -> str:
     if body.slow:
-        # what seldom runs is compiled quickly; vectors would be taken apart, which takes longer
-        return f"noinline {'optnone ' if lanes == 1 else ''}cold {PURE}"
+        # what hardly ever runs is compiled quickly; vectors would be taken apart, which takes longer
+        return f"noinline {'optnone ' if body.seldom and lanes == 1 else ''}cold {PURE}"
     return f"{'alwaysinline' if inline else 'noinline'} {PURE}"
 
 

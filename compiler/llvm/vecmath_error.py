@@ -92,7 +92,7 @@ def erf(b: Builder, x: Value) -> Value:
     return b.copysign(b.select(size < 1.0, size + erf_tail(b, size), far), x)
 
 
-@slow_path("erfc.careful")
+@slow_path("erfc.careful", seldom=False)
 def erfc_careful(b: Builder, x: Value) -> Value:
     """Results that may be subnormal or 0, and those next to 2."""
     at, p = tail(b, b.at_most(b.abs(x), VANISHING_TAIL[b.dtype]))

@@ -105,7 +105,7 @@ def from_nearest_integer(b: Builder, x: Value) -> Value:
     return x - b.intrinsic("rint", x)
 
 
-@slow_path("gammaln.careful", wide=True)
+@slow_path("gammaln.careful", wide=True, seldom=False)
 def gammaln_careful(b: Builder, x: Value) -> Value:
     """log(pi/(t |sin pi t|)) - log gamma t for x = -t; poles; tiny and huge arguments."""
     t = b.abs(x)
@@ -172,7 +172,7 @@ def digamma_of(b: Builder, x: Value) -> Pair:
     return total, lost + (inverses_low + rest)
 
 
-@slow_path("digamma.careful", wide=True)
+@slow_path("digamma.careful", wide=True, seldom=False)
 def digamma_careful(b: Builder, x: Value) -> Value:
     """psi(t) + 1/t + pi cot(pi t) for x = -t; poles are NaN, or infinite with the sign of -x at 0."""
     t = b.at_most(b.at_least(b.abs(x), TINY), 2.0**100)

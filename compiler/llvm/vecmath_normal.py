@@ -36,7 +36,7 @@ def exp_of_square(b: Builder, x: Value, factor: float) -> tuple[Value, Value, Va
     return *exp_pair(b, at), at.t
 
 
-@slow_path("erfcx.careful", wide=True)
+@slow_path("erfcx.careful", wide=True, seldom=False)
 def erfcx_careful(b: Builder, x: Value) -> Value:
     """1/(x sqrt pi), or 2 exp(x**2), which may overflow."""
     bounded = b.at_least(x, -27.5)
@@ -90,7 +90,7 @@ def ndtr_of(b: Builder, x: Value) -> Value:
     return b.select(b.abs(y) < NEAR, near, far)
 
 
-@slow_path("ndtr.careful", wide=True)
+@slow_path("ndtr.careful", wide=True, seldom=False)
 def ndtr_careful(b: Builder, x: Value) -> Value:
     """Subnormal or 0, or 1."""
     _, p, t = half_erfc(b, b.at_most(b.abs(x), 40.0))
@@ -103,7 +103,7 @@ def ndtr(b: Builder, x: Value) -> Value:
     return b.rare(~(b.abs(x) <= NORMAL_NDTR), ndtr_of(b, x), lambda: b.call("ndtr.careful", x))
 
 
-@slow_path("log_ndtr.careful", wide=True)
+@slow_path("log_ndtr.careful", wide=True, seldom=False)
 def log_ndtr_careful(b: Builder, x: Value) -> Value:
     """-ndtr(-x), or -x**2/2 where the rest does not count."""
     return b.select(x > 0.0, -b.call("ndtr.careful", -x), x * -0.5 * x)

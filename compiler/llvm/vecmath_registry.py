@@ -12,12 +12,14 @@ Emit = Callable[..., Value]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """How a function is emitted: `emit(builder, *arguments)`; `wide` if f32 goes through the f64 code."""
+    """How a function is emitted: `emit(builder, *arguments)`; `wide` if f32 goes through the f64 code; `slow` if only
+    cold branches call it, `seldom` if for arguments that hardly occur (huge angles, overflow, subnormal numbers)."""
 
     emit: Emit
     arity: int
     wide: bool
     slow: bool
+    seldom: bool = False
 
 
 BODIES: dict[str, Body] = {}
@@ -38,11 +40,11 @@ def function(name: str, arity: int = 1, *, wide: bool = False) -> Callable[[Emit
     return register
 
 
-def slow_path(name: str, arity: int = 1, *, wide: bool = False) -> Callable[[Emit], Emit]:
-    """Registers the decorated body as code that only cold branches call."""
+def slow_path(name: str, arity: int = 1, *, wide: bool = False, seldom: bool = True) -> Callable[[Emit], Emit]:
+    """Registers the decorated body as code that only cold branches call, by default for arguments that hardly occur."""
 
     def register(emit: Emit) -> Emit:
-        BODIES[name] = Body(emit, arity, wide, slow=True)
+        BODIES[name] = Body(emit, arity, wide, slow=True, seldom=seldom)
         return emit
 
     return register
