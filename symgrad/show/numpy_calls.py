@@ -24,6 +24,7 @@ TEMPLATES: dict[str, str] = {
     "expm": "linalg.expm({0})", "solve_triangular": "linalg.solve_triangular({0}, {1}{more})",
     "cumsum": "np.cumsum({0}, axis={axis})", "cumprod": "np.cumprod({0}, axis={axis})",
     "cummax": "np.maximum.accumulate({0}, axis={axis})", "logcumsumexp": "np.logaddexp.accumulate({0}, axis={axis})",
+    "take_along_axis": "np.take_along_axis({0}, {1}, axis=-1)",
     "argsort": "np.argsort({0}, kind='stable', axis={axis})", "unslice": "unslice({all}{more})",
     "scatter": "scatter({all}{more})", "gather": "gather({all}{more})", "scatter_at": "scatter_at({all}{more})",
     "shift": "shift({0}{more})", "arange": "np.arange({0})", "eye": "np.eye({all})",
