@@ -11,12 +11,13 @@ loads included, which is how slices (``x[i + 1]``), reversals (``x[n - 1 - i]``)
 are said without an operation of their own.  A statement holds one operation of the formula; a pass may merge
 loops later, but never pastes one statement's expression into another's, so programs stay linear in the graph.
 
-The records have no methods; `text.py` prints and reads them, `verify.py` says when they are valid and
+The records have no methods but equality; `text.py` prints and reads them, `verify.py` says when they are valid and
 `interpreter.py` what they mean.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from .types import ArrayType, Dim
@@ -30,12 +31,25 @@ class Axis:
     size: Dim
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Const:
-    """A scalar constant; `value` is a float, int or bool that `dtype` represents exactly."""
+    """A scalar constant; `value` is a float, int or bool that `dtype` represents exactly.
+
+    Equal are constants of the same bits: 0.0 is not -0.0, NaN is itself."""
 
     value: float | int | bool
     dtype: str
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Const) or self.dtype != other.dtype:
+            return False
+        a, b = self.value, other.value
+        if a != b:
+            return a != a and b != b
+        return bool(a) or math.copysign(1.0, a) == math.copysign(1.0, b)
+
+    def __hash__(self) -> int:
+        return hash((self.value if self.value == self.value else "nan", self.dtype))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ beside itself (slow paths, other functions, tables) is collected in `Builder.nee
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,9 +42,14 @@ class Need:
     per_lane: bool = False
 
 
-@lru_cache(maxsize=4096)
 def literal(number: Number, scalar: str, lanes: int) -> str:
     """The constant `number` of element type `scalar`, in all lanes, as an operand of an instruction."""
+    return _literal(number, math.copysign(1.0, number), scalar, lanes)
+
+
+@lru_cache(maxsize=4096)
+def _literal(number: Number, sign: float, scalar: str, lanes: int) -> str:
+    """`literal`; the sign tells 0.0 from -0.0, which are equal."""
     if scalar == "i1":
         text = "true" if number else "false"
     elif scalar[0] == "i":

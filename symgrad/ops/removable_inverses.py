@@ -24,7 +24,8 @@ def by_power_series(coefficient: Callable[[int], Fraction], radius: float) -> Fo
     """Order n by the series of ``sum of coefficient(k) * x**(2*k)`` for |x| up to `radius`, to its last digit."""
 
     def order(n: int, x: Expr) -> Expr:
-        k, terms = -(-n // 2), []
+        k = -(-n // 2)
+        terms: list[Fraction] = []
         while True:
             c = coefficient(k) * factorial(2 * k) / factorial(2 * k - n)
             if terms and abs(c) * Fraction(radius) ** (2 * len(terms)) < abs(terms[0]) * Fraction(1, 10**18):

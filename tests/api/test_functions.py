@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import pickle
 import threading
 from collections.abc import Callable
@@ -362,3 +363,10 @@ def test_show_gives_every_stage() -> None:
     with pytest.raises(sg.ArgumentError, match="there is no stage 'ir'; use one of graph, program, loops, llvm, asm"):
         f.show("ir")
     assert repr(f) == "<symgrad function (w: f64[n], X: f64[m, n]) -> f64>"
+
+
+def test_zeros_of_both_signs_are_two_constants() -> None:
+    """Programs that differ in the sign of a zero alone share nothing that is kept."""
+    for zero in (0.0, -0.0, 0.0):
+        f = sg.compile(sg.parse("where(x > 1, x, c)", x="n", c="").replace(c=zero))
+        assert np.signbit(f(np.zeros(9))).tolist() == [math.copysign(1.0, zero) < 0] * 9
