@@ -213,10 +213,11 @@ class _Checked:
             worst.ratio, worst.ratio_where = float(error / allowed), where
 
     def _agree(self, quantity: str, a: Any, b: Any, scale: Any, step: Any) -> None:
-        """Notes how well a slope agrees with a central difference, whose own error is of the order of step**2."""
+        """Notes how well a slope agrees with a central difference.  Its own error is of the order of step**2, of the
+        order of the step where the slope has a kink, as that of relu(x)**2 at 0."""
         import mpmath
 
-        least = max(scale * mpmath.mpf(10) ** -20, step ** mpmath.mpf(1.5), mpmath.mpf(10) ** -200)
+        least = max(scale * mpmath.mpf(10) ** -20, mpmath.sqrt(step), mpmath.mpf(10) ** -200)
         difference = abs(a - b) / max(abs(a), abs(b), least)
         digits = -float(mpmath.log10(difference)) if difference else float(WORKING)
         worst = self.certificate.worst[quantity]
@@ -317,11 +318,17 @@ class Exact:
     def curvature(self, k: int, j: int) -> tuple[Any, bool, Any]:
         """The second derivative by elements k and j from differences of the gradient's rules, whether it is smooth
         there, and its sensitivity."""
-        found = self._difference(k, j, self.given, 1)
-        other = self._difference(k, j, self.given, 1000)
-        if found is None or other is None:
+        h, here = self.step(j), self.rule(k, self.given)
+        above, below = (self.rule(k, self._moved(self.given, j, step)) for step in (h, -h))
+        if above is None or below is None or here is None:
             return None, False, 0
-        smooth = abs(found - other) <= 1e-12 * abs(found) + abs(self.step(j)) * 1e6
+        found, right, left = (above - below) / (2 * h), (above - here) / h, (here - below) / h
+        far = self._difference(k, j, self.given, 1000)
+        if far is None:
+            return None, False, 0
+        # A jump of the slope looks the steeper the shorter the step; a kink has two sides.
+        smooth = abs(right - left) <= 1e-9 * (abs(right) + abs(left)) + abs(h) * 1e9
+        smooth = smooth and abs(found - far) <= 1e-12 * abs(found) + abs(h) * 1e6
         return found, smooth, self.sensitivity(lambda p: self._difference(k, j, p, 1))
 
     def _difference(self, k: int, j: int, values: Mapping[Node, Any], factor: int) -> Any:

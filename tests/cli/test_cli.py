@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,3 +150,13 @@ def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> 
         main([command, "--help"])
     assert exit_.value.code == 0
     assert f"symgrad {command} " in capsys.readouterr().out.split("examples:")[1]
+
+
+def test_a_reader_may_stop_reading() -> None:
+    """As in ``symgrad demo | head -1``."""
+    program = "import sys; from symgrad.cli import main; sys.exit(main(['explain', 'sin(x)*exp(x)']))"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -53,6 +53,7 @@ def test_certificates(text: str, values: dict[str, Any], wrt: Any) -> None:
 
 def test_a_slope_of_zero_is_right() -> None:
     assert compiled("x**2*sin(x)", x="").check(0.0)
+    assert compiled("sum(relu(x)**2)", x="n").check([0.0, -1.0, 2.0])
 
 
 def test_kinks_are_named() -> None:
