@@ -157,6 +157,7 @@ def test_a_reader_may_stop_reading() -> None:
     program = "import sys; from symgrad.cli import main; sys.exit(main(['explain', 'sin(x)*exp(x)']))"
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
