@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from .affine import MARK, polynomial, within
 from .alignment import all_axes
-from .index import Assign, AxisValue, Call, Expr, Load, Reduce
+from .index import Assign, AxisValue, Call, Load, Reduce
+from .substitution import mentions, substituted
 from .types import ArrayType, Dim, Size, is_float, names
 
 
@@ -107,33 +108,11 @@ def is_symmetric(product: MatrixProduct, makers: Mapping[str, Assign]) -> bool:
         match makers.get(one.array):
             case Assign(axes=axes, value=Call("mul", factors)):
                 names = dict(zip((own.name for own in axes), one.index, strict=True))
-                moved = [_substituted(factor, names) for factor in factors]
+                moved = [substituted(factor, names) for factor in factors]
                 if moved.count(Load(other.array, turned)) == 1 and all(
-                    factor == Load(other.array, turned) or not _mentions(factor, axis) for factor in moved
+                    factor == Load(other.array, turned) or not mentions(factor, {axis}) for factor in moved
                 ):
                     return True
             case _:
                 pass
     return False
-
-
-def _substituted(expr: Expr, names: Mapping[str, Expr]) -> Expr:
-    match expr:
-        case AxisValue(name):
-            return names.get(name, expr)
-        case Load(array, index):
-            return Load(array, tuple(_substituted(part, names) for part in index))
-        case Call(op, args):
-            return Call(op, tuple(_substituted(arg, names) for arg in args))
-        case _:
-            return expr
-
-
-def _mentions(expr: Expr, axis: str) -> bool:
-    match expr:
-        case AxisValue(name):
-            return name == axis
-        case Load(_, parts) | Call(_, parts):
-            return any(_mentions(part, axis) for part in parts)
-        case _:
-            return False

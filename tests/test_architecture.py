@@ -21,6 +21,7 @@ LAYERS = [
     "symgrad._checkout",
     "symgrad.compiler.types",
     "symgrad.compiler.index",
+    "symgrad.compiler.substitution",
     "symgrad.compiler.llvm.vecmath",
     "symgrad.compiler.scalars",
     "symgrad.compiler.reader",

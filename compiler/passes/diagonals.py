@@ -14,6 +14,7 @@ from math import isfinite
 
 from ..dependences import all_reads
 from ..index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Program, Reduce
+from ..substitution import substituted
 
 
 def scatter_diagonals(program: Program) -> Program:
@@ -48,7 +49,7 @@ def _scattered(statement: Assign, makers: Mapping[str, Assign]) -> Assign:
     names: dict[str, Expr] = {axis.name: AxisValue(_first(same, axis.name)) for axis in statement.axes}
     axes = tuple(axis for axis in statement.axes if axis.name not in same)
     at = tuple(names[axis.name] for axis in statement.axes)
-    return replace(statement, axes=axes, value=_substituted(found.value, names), at=at)
+    return replace(statement, axes=axes, value=substituted(found.value, names), at=at)
 
 
 def _first(same: Mapping[str, str], name: str) -> str:
@@ -83,7 +84,7 @@ def _diagonal(statement: Assign, makers: Mapping[str, Assign]) -> _Diagonal | No
                 value = maker.value
                 places = {axis.name: part for axis, part in zip(maker.axes, index, strict=True)}
                 assert not isinstance(value, Reduce)
-                value = _substituted(value, places)
+                value = substituted(value, places)
             case _:
                 break
     else:
@@ -104,19 +105,6 @@ def _equal_axes(condition: Expr, axes: Mapping[str, Axis]) -> tuple[str, str] | 
             return (one, other) if axes[one].size == axes[other].size else None
         case _:
             return None
-
-
-def _substituted(expr: Expr, names: Mapping[str, Expr]) -> Expr:
-    """At most as deep as one statement's expression."""
-    match expr:
-        case AxisValue(name):
-            return names.get(name, expr)
-        case Load(array, index):
-            return Load(array, tuple(_substituted(part, names) for part in index))
-        case Call(op, args):
-            return Call(op, tuple(_substituted(arg, names) for arg in args))
-        case _:
-            return expr
 
 
 __all__ = ["scatter_diagonals"]

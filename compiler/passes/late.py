@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..alignment import loads
 from ..index import Assign, AxisValue, Call, Const, Expr, Load, Loop, Program, Reduce, Statement
 from ..scalars import kind
+from ..substitution import mentions, substituted
 from ..types import ArrayType
 
 Makers = dict[str, Assign]
@@ -57,7 +58,7 @@ def _pulled(statement: Assign, makers: Makers, late: set[str]) -> list[Assign]:
         return [statement]
     target = f"{statement.target}.early"
     body = factors[0] if len(factors) == 1 else Call("mul", tuple(factors))
-    used = {axis.name for axis in statement.axes if _mentions(body, {axis.name})}
+    used = {axis.name for axis in statement.axes if mentions(body, {axis.name})}
     kept = tuple(axis for axis in statement.axes if axis.name in used)
     type_ = ArrayType(statement.type.dtype, tuple(axis.size for axis in kept))
     total: Expr = Load(target, tuple(AxisValue(axis.name) for axis in kept))
@@ -86,7 +87,7 @@ def _split(factor: Expr, makers: Makers, summed: set[str], late: set[str]) -> tu
     if not isinstance(maker.value, Call):
         return None
     places = {axis.name: part for axis, part in zip(maker.axes, factor.index, strict=True)}
-    match _substituted(maker.value, places):
+    match substituted(maker.value, places):
         case Call("div", (x, by)) if _fixed(by, summed, late):
             return Call("div", (HOLE, by)), x
         case Call("mask", (condition, x)) if _fixed(condition, summed, late):
@@ -102,26 +103,4 @@ def _split(factor: Expr, makers: Makers, summed: set[str], late: set[str]) -> tu
 
 
 def _fixed(expr: Expr, summed: set[str], late: set[str]) -> bool:
-    return isinstance(expr, Load) and expr.array in late and not _mentions(expr, summed)
-
-
-def _substituted(expr: Expr, places: Mapping[str, Expr]) -> Expr:
-    match expr:
-        case AxisValue(name):
-            return places[name]
-        case Load(array, index):
-            return Load(array, tuple(_substituted(part, places) for part in index))
-        case Call(op, args):
-            return Call(op, tuple(_substituted(arg, places) for arg in args))
-        case _:
-            return expr
-
-
-def _mentions(expr: Expr, axes: set[str]) -> bool:
-    match expr:
-        case AxisValue(name):
-            return name in axes
-        case Load(_, parts) | Call(_, parts):
-            return any(_mentions(part, axes) for part in parts)
-        case _:
-            return False
+    return isinstance(expr, Load) and expr.array in late and not mentions(expr, summed)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from ..affine import folded, polynomial, within
 from ..dependences import types_defined
 from ..index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Loop, Program, Reduce, Statement
+from ..substitution import mentions, substituted
 from ..types import ArrayType, Dim
 
 Sizes = Mapping[str, Dim]
@@ -100,7 +101,7 @@ class Views:
             ):
                 break
             places = {axis.name: part for axis, part in zip(view.axes, load.index, strict=True)}
-            found = folded(_substituted(view.value, places), sizes)
+            found = folded(substituted(view.value, places), sizes)
             if not isinstance(found, Load):
                 break
             if not all(part in load.index or polynomial(part, sizes) is not None for part in found.index):
@@ -120,7 +121,7 @@ class Views:
         if not isinstance(value, Load):
             return False
         shape = self.types[value.array].shape
-        own = [k for k, each in enumerate(value.index) if _mentions(each, axis.name)]
+        own = [k for k, each in enumerate(value.index) if mentions(each, {axis.name})]
         return len(own) == 1 and value.index[own[0]] == AxisValue(axis.name) and shape[own[0]] == axis.size
 
 
@@ -133,27 +134,5 @@ def _moves(value: Expr | Reduce, inside: bool = False) -> bool:
             return inside
         case Call("where", (_, yes, no)):
             return _moves(yes, True) and _moves(no, True)
-        case _:
-            return False
-
-
-def _substituted(expr: Expr, places: Mapping[str, Expr]) -> Expr:
-    match expr:
-        case AxisValue(name):
-            return places[name]
-        case Load(array, index):
-            return Load(array, tuple(_substituted(part, places) for part in index))
-        case Call(op, args):
-            return Call(op, tuple(_substituted(arg, places) for arg in args))
-        case _:
-            return expr
-
-
-def _mentions(expr: Expr, axis: str) -> bool:
-    match expr:
-        case AxisValue(name):
-            return name == axis
-        case Load(_, parts) | Call(_, parts):
-            return any(_mentions(part, axis) for part in parts)
         case _:
             return False
