@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 
 from symgrad.differentiation import jacobian
@@ -59,6 +60,8 @@ def test_it_runs_without_symgrad() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_every_operation(row: Any) -> None:
+    if row.name == "solve_triangular batched" and np.lib.NumpyVersion(scipy.__version__) < "1.15.0":
+        pytest.skip("SciPy solves batches of triangular systems from 1.15 on")
     symbols = row.symbols()
     arrays = values(row, symbols)
     built = row.build(*symbols)
