@@ -71,10 +71,8 @@ def _where_zero(x: Node, rebuild: Rebuild) -> Found:
 
 @SHORT.procedure("one of two truths", "logical_or", "logical_and")
 def _twice(x: Node, rebuild: Rebuild) -> Found:
-    """``c | c``, and ``c`` beside what always holds or never."""
+    """A condition beside what always holds or never."""
     a, b = x.inputs
-    if a is b:
-        return a
     for c, other in ((a, b), (b, a)):
         if c.op.name == "constant" and not c.type.shape and other.type == x.type:
             return other if _true(c) == (x.op.name == "logical_and") else _truth(x.op.name == "logical_or", x)

@@ -48,7 +48,9 @@ def compare(x: Node, rebuild: Rebuild) -> Node | None:
 
 
 def logic(x: Node, rebuild: Rebuild) -> Node | None:
-    """And, or, not of a constant."""
+    """And, or, not of a constant, and, or of one condition twice."""
+    if len(x.inputs) == 2 and x.inputs[0] is x.inputs[1]:
+        return x.inputs[0]
     values = [_truth(i) for i in x.inputs]
     if x.op.name == "logical_not":
         return None if values[0] is None else _constant(not values[0])
