@@ -12,6 +12,7 @@ from .arguments import Parameter, Signature, parameters_of, suggestion
 from .broadcasting import over_points, spread
 from .compiler.types import is_float
 from .conditions import conditions, counted
+from .element_types import element_type
 from .errors import ArgumentError
 from .expression import Expr, check_names, lift, symbol_name, symbols_of
 from .formula import Formula, fresh
@@ -33,7 +34,7 @@ def compile(
     *,
     wrt: Any = None,
     inputs: Any = None,
-    dtype: str | None = None,
+    dtype: Any = None,
     sizes: Mapping[str, int] | None = None,
     threads: int | None = None,
     target: Target | None = None,
@@ -178,9 +179,10 @@ def _variable_names(wrt: Any, known: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _in_dtype(nodes: list[Node], arguments: list[Parameter], dtype: str | None) -> tuple[list[Node], list[Parameter]]:
+def _in_dtype(nodes: list[Node], arguments: list[Parameter], dtype: Any) -> tuple[list[Node], list[Parameter]]:
     if dtype is None:
         return nodes, arguments
+    dtype = element_type(dtype)
     if not is_float(dtype):
         raise ArgumentError(f"dtype: expected 'f64' or 'f32', got {dtype!r}")
     symbols = [x for p in arguments for x in p.symbols]

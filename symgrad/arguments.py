@@ -16,13 +16,13 @@ import numpy as np
 
 from . import interpreter
 from .compiler.types import DTYPES, ArrayType, Dim, Size, evaluate, is_float, names, substitute
+from .element_types import DTYPE_NAMES
 from .errors import ArgumentError, OutOfMemory, ShapeError
 from .expression import Expr, symbol_name
 from .graph import Node
 from .trees import Tree, is_tree, leaves, matching
 
 Array = np.ndarray[Any, Any]
-DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)

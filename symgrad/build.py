@@ -8,6 +8,7 @@ import unicodedata
 from typing import Any
 
 from .compiler.types import DTYPES, ArrayType, Dim, floordiv, max0, named
+from .element_types import element_type
 from .errors import ArgumentError, ShapeError
 from .expression import Expr, dim, function
 from .graph import lookup, node
@@ -135,7 +136,7 @@ def symbol(name: str, type_: ArrayType, said: tuple[str, ...] = ()) -> Expr:
     return Expr(x, (x,))
 
 
-def scalar(name: str, dtype: str = "f64", **properties: bool) -> Expr:
+def scalar(name: str, dtype: Any = "f64", **properties: bool) -> Expr:
     """A scalar symbol.  What is known of it can be said: ``positive=True``, `nonnegative`, `negative`, `nonzero`,
     `integer`, `real`; `simplify` and `same` use that.
 
@@ -149,13 +150,13 @@ def scalar(name: str, dtype: str = "f64", **properties: bool) -> Expr:
     return tensor(name, (), dtype, **properties)
 
 
-def vector(name: str, n: Any = None, dtype: str = "f64", **properties: bool) -> Expr:
+def vector(name: str, n: Any = None, dtype: Any = "f64", **properties: bool) -> Expr:
     """A vector symbol of size `n`: an integer, a size name or a polynomial of names; by default a size of its own.
     Properties (see `scalar`) hold for every element."""
     return tensor(name, (f"n_{name}" if n is None else n,), dtype, **properties)
 
 
-def matrix(name: str, m: Any = None, n: Any = None, dtype: str = "f64", **properties: bool) -> Expr:
+def matrix(name: str, m: Any = None, n: Any = None, dtype: Any = "f64", **properties: bool) -> Expr:
     """A matrix symbol with `m` rows and `n` columns (see `vector`); ``matrix("X", "m,n")`` works too.  Said to be
     `symmetric`, `invertible` or `positive_definite`, it is square unless sizes say otherwise.
 
@@ -172,13 +173,11 @@ def matrix(name: str, m: Any = None, n: Any = None, dtype: str = "f64", **proper
     return tensor(name, (rows, columns), dtype, **properties)
 
 
-def tensor(name: str, shape: Any = (), dtype: str = "f64", **properties: bool) -> Expr:
+def tensor(name: str, shape: Any = (), dtype: Any = "f64", **properties: bool) -> Expr:
     """A symbol of any shape, written as text (``"m,n,3"``) or as a tuple of sizes, with properties (see `scalar`).
-    Raises ShapeError, ArgumentError."""
+    Raises ShapeError, DTypeError."""
     type_ = parse_type(shape)
-    if dtype not in DTYPES:
-        raise ArgumentError(f"{dtype!r} is not an element type: use {', '.join(DTYPES)}")
-    type_ = type_ if type_.dtype != "f64" else ArrayType(dtype, type_.shape)
+    type_ = type_ if type_.dtype != "f64" else ArrayType(element_type(dtype), type_.shape)
     return symbol(name, type_, declared_properties(check_name(name), type_, properties))
 
 

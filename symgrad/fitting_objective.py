@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from .api import compile
-from .arguments import DTYPE_NAMES, Array, Signature, as_array, describe, parameters_of, suggestion
+from .arguments import Array, Signature, as_array, describe, parameters_of, suggestion
 from .build import symbol
 from .compiler.types import ArrayType, named
 from .derivatives import gradients, hessian_products
+from .element_types import DTYPE_NAMES
 from .errors import ArgumentError
 from .expression import FUNCTIONS, Expr, symbol_name
 from .fitting_methods import Rule, states

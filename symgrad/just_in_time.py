@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from .api import compile
-from .arguments import DTYPE_NAMES, Array, suggestion
+from .arguments import Array, suggestion
 from .compiler.types import DTYPES, ArrayType, Dim, named
+from .element_types import DTYPE_NAMES
 from .errors import ArgumentError
 from .expression import Expr
 from .formula import DERIVED

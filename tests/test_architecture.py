@@ -60,6 +60,7 @@ LAYERS = [
     "symgrad.compiler",
     "symgrad.data",
     "symgrad.errors",
+    "symgrad.element_types",
     "symgrad.properties",
     "symgrad.graph",
     "symgrad.origins",

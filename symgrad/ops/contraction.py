@@ -22,6 +22,7 @@ import numpy as np
 from ..compiler.index import Axis, AxisValue, Call, Const, Reduce, SizeValue
 from ..compiler.index import Expr as Element_
 from ..compiler.types import ArrayType, Dim, Size, evaluate, minimum
+from ..element_types import element_type
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..expression import FUNCTIONS, Expr, apply, dim, function, lift, unify
 from ..graph import Node, Op, Params, lookup, node, register
@@ -205,9 +206,9 @@ def delta(n: Dim, dtype: str = "f64") -> Expr:
 
 
 @function("eye", "identity")
-def eye(n: Any, dtype: str = "f64") -> Expr:
+def eye(n: Any, dtype: Any = "f64") -> Expr:
     """The identity matrix of size `n`."""
-    return delta(dim(n), dtype)
+    return delta(dim(n), element_type(dtype, "eye"))
 
 
 # ---- spellings

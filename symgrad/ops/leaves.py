@@ -9,6 +9,7 @@ import numpy as np
 
 from ..compiler.index import Call, Const
 from ..compiler.types import DTYPES, ArrayType, Dim, Size, evaluate, is_float
+from ..element_types import element_type
 from ..expression import Expr, cast, function, lift
 from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand, axes_of, number, values
@@ -72,13 +73,7 @@ CAST = register(
 @function("astype", method=True)
 def astype(x: Any, dtype: Any) -> Expr:
     """`x` with elements converted to `dtype`: "f64", "f32", "i64", "bool" or a NumPy type."""
-    names = {kind: name for name, kind in DTYPES.items()}
-    name = dtype if dtype in DTYPES else names.get(np.dtype(dtype))
-    if name is None:
-        from ..errors import DTypeError
-
-        raise DTypeError(f"astype: {dtype!r} is not supported; use one of {', '.join(DTYPES)}")
-    return cast(lift(x), name)
+    return cast(lift(x), element_type(dtype, "astype"))
 
 
 __all__ = ["CAST", "CONSTANT", "SIZE", "SYMBOL", "Dim", "astype"]

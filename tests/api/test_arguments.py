@@ -198,3 +198,14 @@ def test_shapes_of_scalars_that_do_not_broadcast() -> None:
     for call in (sg.compile(sg.parse("x*y + z")), sg.parse("x*y + z")):
         with pytest.raises(sg.ArgumentError, match=r"^the arguments do not broadcast: x is f64\[2\], y is f64\[3\]$"):
             call([1, 2], [1, 2, 3], 1)
+
+
+@pytest.mark.parametrize("given", ["f32", "float32", np.float32, np.dtype("<f4")])
+def test_element_types_are_named_as_in_numpy(given):
+    x = sg.vector("x", "n", dtype=given)
+    made = [x, sg.eye(3, given), sg.zeros(3, given), sg.vector("y", 3).astype(given)]
+    assert [e.dtype for e in made] == ["f32"] * 4
+    f = sg.compile(sg.parse("sum(x**2)", x="n"), wrt="x", dtype=given)
+    assert f.grad([1, 2]).dtype == np.float32
+    with pytest.raises(sg.DTypeError, match="dtype: 'float16' is not an element type: use f64, f32, i64, bool"):
+        sg.vector("x", "n", dtype="float16")
