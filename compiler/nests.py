@@ -201,7 +201,8 @@ class _Builder:
         level = self.order[depth]
         own = [s for s in self.group if self.reduced[s.target] and self.depth(s) == depth]
         start, stop = self.context.bounds.get(level.axis, (0, self.axes[level.axis]))
-        loop = For(level.axis, start, stop, tuple(self.level(depth + 1)), level.lanes, level.copies)
+        apart = level.copies > 1 and level.lanes == 1 and level.axis in self.context.bounds
+        loop = For(level.axis, start, stop, tuple(self.level(depth + 1)), level.lanes, level.copies, apart)
         ends = [step for statement in own for step in self.end(statement)]
         return [*(self.begin(statement, depth) for statement in own), loop, *ends]
 

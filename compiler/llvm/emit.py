@@ -148,7 +148,7 @@ class NestEmitter(Interleaving):
         self.open()
         first, last = self.size(start), self.size(stop)
         label = self.start_loop(first, last, 1)
-        self.positions[axis], self.steps[axis], self.axis_levels[axis] = f"%i{label}", 1, len(self.levels) - 1
+        self.positions[axis], self.steps[axis], self.axis_levels[axis] = f"%i{label}", (), len(self.levels) - 1
         self.each(step, tuple(rest), body)
         del self.positions[axis], self.axis_levels[axis]
         self.end_loop(label, last, 1, 1, first)
@@ -304,7 +304,9 @@ class NestEmitter(Interleaving):
         if trip == 0:
             return
         at = start
-        if trip is None or trip >= full:
+        if step.apart:
+            at = self.parts(step, start, stop)
+        elif trip is None or trip >= full:
             at = self.version(step, start, stop, full, step.copies, "" if trip != full else start)
         if (trip is not None and trip % full == 0) or full == 1:
             return
@@ -313,10 +315,29 @@ class NestEmitter(Interleaving):
         else:
             self.version(step, at, stop, step.lanes, 1, "", masked=True)
 
+    def parts(self, step: For, start: str, stop: str) -> str:
+        """One loop through the first of equal parts, whose copies run through the others; returns where these end."""
+        with self.before():
+            part = self.emit(f"sdiv i64 {self.emit(f'sub i64 {stop}, {start}')}, {step.copies}")
+            places = tuple(self.emit(f"mul i64 {part}, {k}") for k in range(step.copies + 1))
+            first, end = (self.emit(f"add i64 {start}, {place}") for place in (places[1], places[-1]))
+        self.version(step, start, first, 1, step.copies, "", places)
+        return end
+
     def version(
-        self, step: For, start: str, stop: str, width: int, copies: int, once: str, masked: bool = False
+        self,
+        step: For,
+        start: str,
+        stop: str,
+        width: int,
+        copies: int,
+        once: str,
+        places: tuple[str, ...] = (),
+        masked: bool = False,
     ) -> str:
-        """One loop of `width` iterations a step; returns where it ended.  `once` is the start of a single step."""
+        """One loop of `width` iterations a step; returns where it ended.  `once` is the start of a single step,
+        `places` say how far from one another the copies are where they are not neighbours.
+        """
         slack = 1 if masked else width
         self.open()
         label = -1 if once else self.start_loop(start, stop, slack)
@@ -324,7 +345,8 @@ class NestEmitter(Interleaving):
         outer = self.vector_axis, self.lanes, self.tail, self.rare
         if step.lanes > 1:
             self.vector_axis, self.lanes, self.tail = step.axis, step.lanes, None
-        self.positions[step.axis], self.steps[step.axis] = position, step.lanes
+        neighbours = tuple(str(k * step.lanes) for k in range(copies))
+        self.positions[step.axis], self.steps[step.axis] = position, places or neighbours
         self.axis_levels[step.axis] = len(self.levels) - 1
         if copies > 1:
             self.copies[step.axis] = copies

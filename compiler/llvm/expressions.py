@@ -34,7 +34,7 @@ class Expressions(Function):
         self.used_numbers: dict[str, None] = {}
         self.positions: dict[str, str] = {}
         self.copies: dict[str, int] = {}
-        self.steps: dict[str, int] = {}
+        self.steps: dict[str, tuple[str, ...]] = {}
         self.registers: dict[str, Value] = {}
         self.register_axes: dict[str, tuple[str, ...]] = {}
         self.vector_axis, self.lanes = "", 1
@@ -211,9 +211,8 @@ class Expressions(Function):
             return Value(I64, 1, (), {(): self.number(name)})
         base, count = self.positions[name], self.copies.get(name, 1)
         axes = (name,) if name in self.copies else ()
-        refs = {
-            (k,) * len(axes): self.emit(f"add i64 {base}, {k * self.steps[name]}") if k else base for k in range(count)
-        }
+        moved = (self.emit(f"add i64 {base}, {self.steps[name][k]}") if k else base for k in range(count))
+        refs = {(k,) * len(axes): ref for k, ref in enumerate(moved)}
         scalar = Value(I64, 1, axes, refs)
         if name != self.vector_axis or self.first_lane:
             return scalar
