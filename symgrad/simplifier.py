@@ -12,14 +12,14 @@ formulas of a size that people read are simplified in more than one way (STRATEG
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .compiler.types import is_float
 from .expression import constant, constant_value
 from .graph import Node, consumer_counts, lookup, node, postorder, substitute
 from .rewrite import short_selections as short_selections
-from .rewrite.assumptions import Assumptions
+from .rewrite.assumptions import Assumptions, unvisited
 from .rewrite.canonical import canonical_node, canonicalise, rebuild
 from .rewrite.engine import Assumed
 from .rewrite.factoring import expanded, factored
@@ -32,8 +32,9 @@ from .show.cost import CHARACTER, Lengths, reading
 from .show.text import text
 
 ROUNDS = 12
-READABLE = 150
-"""Larger graphs are simplified in one way only."""
+READABLE, SURVEYABLE = 150, 600
+"""Larger graphs than the first are simplified in one way only, larger ones than the second with steps that stay near
+what they change."""
 STRATEGIES: tuple[frozenset[str], ...] = (
     frozenset(), frozenset({"roots joined"}), frozenset({"one fraction of a sum"}),
     frozenset({"one fraction of a sum", "common factor"}), frozenset({"one fraction of a sum", "roots joined"}),
@@ -41,6 +42,12 @@ STRATEGIES: tuple[frozenset[str], ...] = (
 """The steps that each way of simplifying leaves out."""
 LARGE = frozenset({"one fraction", "signs", "roots joined", "one fraction of a sum", "common factor", "term by term"})
 """What is left out of large graphs: choices of a character or two, and steps that write out what is shared."""
+VERY_LARGE = LARGE | {"common number", "sign into a difference"}
+"""What is left out where nobody reads the whole: a sign that moves makes everything above it anew, and a sum of its own
+beside the one that others share."""
+LEVELS = 8
+"""How often the operands that a step made are simplified before the node that they are operands of is left to the next
+round."""
 LEAST_SAVING = 2 * CHARACTER
 """What a factor taken out of some terms only must save: ``z*(z + 3) + 3`` is no easier to read than a polynomial."""
 Step = tuple[str, Node, Node]
@@ -61,18 +68,20 @@ def simplify(
     total: Callable[[Sequence[Node]], int] | None = None,
 ) -> Simplified:  # fmt: skip
     """The shortest forms found of `roots` under `cost` (by default the length of the printed formula), given what is
-    `known` of its symbols; `total` weighs whole results (by default the length of their text)."""
+    `known` of its symbols; `total` weighs whole results (by default the length of
+    their text, or of very large graphs the operations)."""
     roots = _with_names(roots)
     facts = known or Assumptions()
     weigh = cost or Lengths()
-    compare = total or (lambda nodes: reading(nodes, len(text(nodes))))
+    best = Simplified(canonicalise(roots))
+    read = len(postorder(best.nodes)) <= SURVEYABLE
+    compare = total or (_length if read else _operations)
 
     def worth(nodes: Sequence[Node]) -> tuple[int, int]:
         return compare(nodes), sum(map(weigh, nodes))
 
-    best = Simplified(canonicalise(roots))
     while True:
-        ways = STRATEGIES if len(postorder(best.nodes)) <= READABLE else (LARGE,)
+        ways = _ways(len(postorder(best.nodes)))
         found = [_search(best.nodes, weigh, facts, omitted) for omitted in ways]
         shortest = min(found, key=lambda s: worth(s.nodes))
         if worth(shortest.nodes) >= worth(best.nodes):
@@ -82,6 +91,22 @@ def simplify(
         return Simplified(list(roots))  # a stable form that is read as easily is no reason to change it
     best.assumed = list(dict.fromkeys(facts.unknown(best.assumed)))
     return best
+
+
+def _length(nodes: Sequence[Node]) -> int:
+    return reading(nodes, len(text(nodes)))
+
+
+def _operations(nodes: Sequence[Node]) -> int:
+    """What stands for the length where nobody reads the whole."""
+    return sum(bool(x.inputs) for x in postorder(nodes))
+
+
+def _ways(size: int) -> tuple[frozenset[str], ...]:
+    """How a graph of so many nodes is simplified."""
+    if size <= READABLE:
+        return STRATEGIES
+    return (LARGE if size <= SURVEYABLE else VERY_LARGE,)
 
 
 def _with_names(roots: Sequence[Node]) -> list[Node]:
@@ -132,8 +157,28 @@ def _round(roots: Sequence[Node], search: _Search) -> list[Node]:
         if x in search.finished and inputs == x.inputs:
             new[x] = x
             continue
-        new[x] = _shortest(canonical_node(x, inputs, [counts[i] == 1 for i in x.inputs]), search)
+        new[x] = _settled(canonical_node(x, inputs, [counts[i] == 1 for i in x.inputs]), search)
     return [new[root] for root in roots]
+
+
+def _settled(x: Node, search: _Search) -> Node:
+    """The shortest form of `x`, whose inputs have theirs but for those that were made on the way."""
+    for _ in range(LEVELS):
+        x = _shortest(x, search)
+        fresh = unvisited(x.inputs, search.finished)
+        if not fresh:
+            break
+        new: dict[Node, Node] = {}
+        for y in fresh:
+            new[y] = _shortest(_on(y, new), search)
+        x = _on(x, new)
+    return x
+
+
+def _on(x: Node, new: Mapping[Node, Node]) -> Node:
+    """The canonical form of `x` on the new forms of its inputs; `x` itself if none is new."""
+    inputs = tuple(new.get(i, i) for i in x.inputs)
+    return x if inputs == x.inputs else canonical_node(x, inputs, [True] * len(inputs))
 
 
 def _shortest(x: Node, search: _Search) -> Node:
@@ -166,9 +211,8 @@ def _candidates(x: Node, search: _Search) -> Iterator[tuple[str, Node, Assumed]]
             yield "common factor", candidate, []
     if ("one fraction" if x.op.name != "add" else "one fraction of a sum") not in search.omitted:
         yield from _fractions(x, search)
-    for name, form, assumed in forms(x):
-        if name not in search.omitted:
-            yield name, form, assumed
+    for name, form, assumed in forms(x, search.omitted):
+        yield name, form, assumed
         if name == "sum taken apart":
             yield from _fractions(form, search)
     if x.op.name in ("greater", "less", "greater_equal", "less_equal"):

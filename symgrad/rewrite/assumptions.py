@@ -8,7 +8,7 @@ with numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError
@@ -26,11 +26,11 @@ POSITIVE = frozenset({"exp", "cosh", "sigmoid", "softplus", "exp2", "erfc", "ndt
 NOT_NEGATIVE = frozenset({"abs", "sqrt", "norm", "relu", "hypot"})
 
 
-def unvisited(root: Node, known: Container[Node]) -> list[Node]:
-    """The nodes below `root` and itself that are not `known`, inputs first; nothing below a known one is looked at."""
+def unvisited(roots: Sequence[Node], known: Container[Node]) -> list[Node]:
+    """The nodes below `roots` and these that are not `known`, inputs first; nothing below a known one is looked at."""
     order: list[Node] = []
     seen: set[Node] = set()
-    stack = [(root, False)]
+    stack = [(root, False) for root in reversed(roots)]
     while stack:
         x, done = stack.pop()
         if done:
@@ -62,7 +62,7 @@ class Assumptions:
 
     def known(self, x: Node) -> frozenset[str]:
         """The properties of `x` that follow: about its sign, whether it is a whole number, said ones."""
-        for n in unvisited(x, self._signs):
+        for n in unvisited([x], self._signs):
             self._signs[n] = self._follows(n)
         return self._signs[x]
 
@@ -106,7 +106,7 @@ class Assumptions:
         """Whether the matrix `x` is its own transpose, by its form or by what is said."""
         if len(x.type.shape) != 2 or x.type.shape[0] != x.type.shape[1]:
             return False
-        for n in unvisited(x, self._symmetric):
+        for n in unvisited([x], self._symmetric):
             self._symmetric[n] = self._is_symmetric(n)
         return self._symmetric[x]
 

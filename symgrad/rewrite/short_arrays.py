@@ -4,7 +4,7 @@ of the factors of a product, quotients term by term, inverses beside what they u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from fractions import Fraction
 from functools import reduce
 from math import gcd
@@ -20,29 +20,31 @@ from .symmetry import transposed
 from .terms import ONE, constant_node, split
 
 MOST = 8
-Form = tuple[str, Node, Assumed]
+Form = tuple[Node, Assumed]
+FORMS: dict[str, list[tuple[str, Callable[[Node], Iterator[Form]]]]] = {}
+"""What makes other forms of a node, with its name, by the operation of the node."""
 
 
-def forms(x: Node) -> Iterator[Form]:
-    """Other forms of the canonical node `x` by name, with what they assume."""
-    match x.op.name:
-        case "einsum":
-            yield from _multiplied_out(x)
-            yield from _number_out(x)
-            yield from _inverse(x)
-            yield from _one_hot(x)
-        case "mul":
-            yield from _sign_into(x)
-            yield from _number_out(x)
-        case "div":
-            yield from _term_by_term(x)
-            yield from _sign_into(x)
-            yield from _number_out(x)
-        case "add":
-            yield from _content_out(x)
-            yield from _complements(x)
+def form(name: str, *roots: str) -> Callable[[Callable[[Node], Iterator[Form]]], Callable[[Node], Iterator[Form]]]:
+    """Registers what makes other forms of canonical nodes of the operations `roots`."""
+
+    def register(f: Callable[[Node], Iterator[Form]]) -> Callable[[Node], Iterator[Form]]:
+        for root in roots:
+            FORMS.setdefault(root, []).append((name, f))
+        return f
+
+    return register
 
 
+def forms(x: Node, omitted: Container[str] = ()) -> Iterator[tuple[str, Node, Assumed]]:
+    """Other forms of the canonical node `x` by name, with what they assume, but for those `omitted`."""
+    for name, made in FORMS.get(x.op.name, ()):
+        if name not in omitted:
+            for result, assumed in made(x):
+                yield name, result, assumed
+
+
+@form("sum taken apart", "einsum")
 def _multiplied_out(x: Node) -> Iterator[Form]:
     labels, out, extra = x.params
     for k, operand in enumerate(x.inputs):
@@ -67,7 +69,7 @@ def _multiplied_out(x: Node) -> Iterator[Form]:
             d, rest = split(part)
             terms.append((c * d, rest))
         else:
-            yield "sum taken apart", build_sum(terms, x.type), []
+            yield build_sum(terms, x.type), []
 
 
 def reduce_over(x: Node, k: int, t: Node) -> Node | None:
@@ -104,23 +106,6 @@ def _times(number: Fraction, x: Node) -> Node:
     return scaled
 
 
-def _content_out(x: Node) -> Iterator[Form]:
-    number = content(x)
-    if number not in (1, -1):
-        inner = _divided(x, number)
-        if inner.op.name == "add" and len(inner.inputs) == len(x.inputs):
-            yield "common number", _times(number, inner), []
-
-
-def _number_out(x: Node) -> Iterator[Form]:
-    """What multiplies all terms of a sum that is a factor stands in front."""
-    for k, factor in enumerate(x.inputs):
-        if factor.op.name == "add" and (number := content(factor)) != 1 and factor.type.dtype != "i64":
-            inputs = (*x.inputs[:k], _divided(factor, number), *x.inputs[k + 1 :])
-            below = x.op.name == "div" and k == 1
-            yield "common number", _times(1 / number if below else number, _remade(x, inputs)), []
-
-
 def _remade(x: Node, inputs: tuple[Node, ...]) -> Node:
     if x.op.name == "einsum":
         labels, out, extra = x.params
@@ -128,6 +113,15 @@ def _remade(x: Node, inputs: tuple[Node, ...]) -> Node:
     return rebuild(node(x.op, inputs, x.params))
 
 
+@form("term by term", "div")
+def _term_by_term(x: Node) -> Iterator[Form]:
+    top, bottom = x.inputs
+    if top.op.name == "add" and len(top.inputs) <= MOST:
+        terms = [split(rebuild(node(x.op, (t, bottom)))) for t in top.inputs]
+        yield build_sum(terms, x.type), []
+
+
+@form("sign into a difference", "mul", "div")
 def _sign_into(x: Node) -> Iterator[Form]:
     """``-c*(a - b)`` as ``c*(b - a)``, also where the difference is a factor of an array product."""
     number, base = split(x)
@@ -135,7 +129,7 @@ def _sign_into(x: Node) -> Iterator[Form]:
         return
     turned = _negated(base, 3)
     if turned is not None:
-        yield "sign into a difference", _times(-number, turned), []
+        yield _times(-number, turned), []
 
 
 def _negated(x: Node, levels: int) -> Node | None:
@@ -152,15 +146,28 @@ def _negated(x: Node, levels: int) -> Node | None:
     return None
 
 
-def _term_by_term(x: Node) -> Iterator[Form]:
-    top, bottom = x.inputs
-    if top.op.name == "add" and len(top.inputs) <= MOST:
-        terms = [split(rebuild(node(x.op, (t, bottom)))) for t in top.inputs]
-        yield "term by term", build_sum(terms, x.type), []
+@form("common number", "add")
+def _content_out(x: Node) -> Iterator[Form]:
+    number = content(x)
+    if number not in (1, -1):
+        inner = _divided(x, number)
+        if inner.op.name == "add" and len(inner.inputs) == len(x.inputs):
+            yield _times(number, inner), []
+
+
+@form("common number", "einsum", "mul", "div")
+def _number_out(x: Node) -> Iterator[Form]:
+    """What multiplies all terms of a sum that is a factor stands in front."""
+    for k, factor in enumerate(x.inputs):
+        if factor.op.name == "add" and (number := content(factor)) != 1 and factor.type.dtype != "i64":
+            inputs = (*x.inputs[:k], _divided(factor, number), *x.inputs[k + 1 :])
+            below = x.op.name == "div" and k == 1
+            yield _times(1 / number if below else number, _remade(x, inputs)), []
 
 
 # ---- inverses
 
+@form("inverse of a product", "einsum")
 def _inverse(x: Node) -> Iterator[Form]:
     """``A.T @ inv(A @ X).T`` is ``inv(X).T``, and ``A.T @ cofactor(A @ X)`` is ``det(A @ X)*inv(X).T``."""
     labels, _, extra = x.params
@@ -206,7 +213,7 @@ def _undone(x: Node, k: int, parts: list[tuple[Node, bool]], ends: tuple[int, in
     if whole.op.name == "cofactor":
         det = rebuild(node(lookup("det"), (whole.inputs[0],)))
         made = rebuild(node(lookup("mul"), (det, made)))
-    yield "inverse of a product", made, [("invertible", p) for p, _ in parts]
+    yield made, [("invertible", p) for p, _ in parts]
 
 
 def parts_product(parts: list[tuple[Node, bool]]) -> Node:
@@ -251,6 +258,7 @@ def _flattened(parts: list[tuple[Node, bool]]) -> list[tuple[Node, bool]]:
 
 # ---- sums that are known
 
+@form("one class", "einsum")
 def _one_hot(x: Node) -> Iterator[Form]:
     """The sum over classes of ``arange(n) == k`` is 1 where k is an index."""
     labels, out, extra = x.params
@@ -264,7 +272,7 @@ def _one_hot(x: Node) -> Iterator[Form]:
             continue
         inputs = [y for i, y in enumerate(x.inputs) if i != j]
         rest = [ls for i, ls in enumerate(labels) if i != j]
-        yield "one class", rebuild(einsum_node(inputs, rest, out, dict(extra))), [("an index", chosen)]
+        yield rebuild(einsum_node(inputs, rest, out, dict(extra))), [("an index", chosen)]
 
 
 def _index_of_one_hot(x: Node) -> Node | None:
@@ -276,6 +284,7 @@ def _index_of_one_hot(x: Node) -> Node | None:
     return None
 
 
+@form("complement of sigmoid", "add")
 def _complements(x: Node) -> Iterator[Form]:
     """``sigmoid(-u)`` as ``1 - sigmoid(u)`` where both stand in a sum."""
     found = {f: None for t in x.inputs for f in _factors(t) if f.op.name == "sigmoid"}
@@ -285,7 +294,7 @@ def _complements(x: Node) -> Iterator[Form]:
             other = rebuild(node(lookup("sub"), (constant_node(1, x.type.dtype), mirrored)))
             terms = [_with_factor(t, f, other) for t in x.inputs]
             total = rebuild(node(lookup("add"), tuple(terms)))
-            yield "complement of sigmoid", expanded(total) or total if total.op.name == "add" else total, []
+            yield expanded(total) or total if total.op.name == "add" else total, []
 
 
 def _factors(x: Node) -> tuple[Node, ...]:

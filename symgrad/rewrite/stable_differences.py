@@ -320,7 +320,7 @@ def root_less(x: Node, rebuild: Rebuild) -> Node | None:
         return None
     for s in x.inputs:
         c, root = split(s)
-        if root is None or root.op.name not in ("sqrt", "hypot"):
+        if c == 0 or root is None or root.op.name not in ("sqrt", "hypot"):
             continue
         for t in x.inputs:
             if t is s:

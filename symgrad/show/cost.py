@@ -32,7 +32,7 @@ class Lengths:
         self._known: dict[Node, int] = {}
 
     def __call__(self, x: Node) -> int:
-        for n in unvisited(x, self._known):
+        for n in unvisited([x], self._known):
             self._known[n] = CHARACTER * own_length(n) + bool(n.inputs) + sum(self._known[i] for i in n.inputs)
         return self._known[x]
 
