@@ -40,9 +40,9 @@ def all_symbols(x: Expr) -> tuple[Node, ...]:
     return tuple(dict.fromkeys((*x.declared, *symbols_of([x.node]))))
 
 
-def find(x: Expr, name: Any, what: str) -> Node:
-    """The symbol of `x` that `name` names.  Raises ArgumentError with a suggestion."""
-    known = check_names(all_symbols(x))
+def find(x: Expr, name: Any, what: str, symbols: tuple[Node, ...] | None = None) -> Node:
+    """The symbol of `x`, which has `symbols`, that `name` names.  Raises ArgumentError with a suggestion."""
+    known = check_names(all_symbols(x) if symbols is None else symbols)
     if isinstance(name, Expr):
         if name.node.op.name != "symbol":
             raise ArgumentError(
@@ -77,7 +77,8 @@ def variables(x: Expr, wrt: Variables, what: str) -> tuple[list[Node], Any]:
     """The nodes of `wrt` in order, and its structure (with one leaf for a single variable)."""
     if wrt is None:
         return [_default(x, what)], ""
-    found = [find(x, name, what) for _, name in leaves(wrt)]
+    known = all_symbols(x)
+    found = [find(x, name, what, known) for _, name in leaves(wrt)]
     if not found:
         raise ArgumentError(f"{what}: no variable is named")
     return found, wrt
@@ -103,7 +104,8 @@ def grad(x: Expr, wrt: Variables = None) -> Any:
         raise located(x, ShapeError(f"grad: needs a scalar, got {x.type}; * multiplies element by element, the matrix "
                                     "product is @: x' @ A @ x is the quadratic form"))  # fmt: skip
     try:
-        found = [Expr(g, all_symbols(x), source=x.source) for g in gradients(x.node, nodes)]
+        declared = all_symbols(x)
+        found = [Expr(g, declared, source=x.source) for g in gradients(x.node, nodes)]
     except SymgradError as error:
         raise located(x, error) from None
     for g, variable in zip(found, nodes, strict=True):
@@ -122,7 +124,8 @@ def jacobian(x: Expr, wrt: Variables = None) -> Any:
     """All derivatives: the axes of the value, then those of the variable."""
     nodes, structure = variables(x, wrt, "jacobian")
     try:
-        found = [Expr(j, all_symbols(x), source=x.source) for j in jacobians([x.node], nodes)]
+        declared = all_symbols(x)
+        found = [Expr(j, declared, source=x.source) for j in jacobians([x.node], nodes)]
     except SymgradError as error:
         raise located(x, error) from None
     for g, variable in zip(found, nodes, strict=True):
@@ -143,7 +146,9 @@ def hessian(x: Expr, wrt: Variables = None, other: Variables = None) -> Any:
     except SymgradError as error:
         raise located(x, error) from None
     n = len(nodes)
-    rows = [_wrap(x, blocks[k * n : (k + 1) * n], structure) for k in range(n)]
+    declared = all_symbols(x)
+    wrapped = [Expr(block, declared, source=x.source) for block in blocks]
+    rows = [rebuilt(structure, iter(wrapped[k * n : (k + 1) * n])) for k in range(n)]
     return rebuilt(structure, iter(rows))
 
 

@@ -6,26 +6,47 @@ from collections.abc import Mapping, Sequence
 
 from .differentiation import gradient, jacobian, jvp, require_differentiable, vjp, zeros
 from .expression import Expr
-from .graph import Node
+from .graph import Node, collector_paused
 from .ops.contraction import einsum_node
 from .ops.elementwise import total
 from .rewrite.canonical import canonicalise
+from .rewrite.stable_jacobians import finished
 
 
 def gradients(y: Node, wrt: Sequence[Node]) -> list[Node]:
     """The gradient of the scalar `y` with the shape of each of `wrt`.  Raises ShapeError, NotDifferentiable."""
-    return canonicalise([g.node for g in gradient(canonicalise([y])[0], wrt)])
+    with collector_paused():
+        return [finished(g) for g in _slopes(y, wrt)]
+
+
+def _slopes(y: Node, wrt: Sequence[Node]) -> list[Node]:
+    """The gradient as it is differentiated again."""
+    (value,) = canonicalise([y])
+    return canonicalise([value, *[g.node for g in gradient(value, wrt)]])[1:]
 
 
 def jacobians(outputs: Sequence[Node], wrt: Sequence[Node]) -> list[Node]:
     """The Jacobians of each output with respect to each of `wrt`, row by row: the output's axes, then the
     variable's."""
-    return canonicalise([block.node for y in canonicalise(outputs) for block in jacobian(y, wrt)])
+    with collector_paused():
+        values = canonicalise(outputs)
+        blocks = [block.node for y in values for block in jacobian(y, wrt)]
+        return [finished(x) for x in canonicalise([*values, *blocks])[len(values) :]]
 
 
 def hessians(y: Node, wrt: Sequence[Node]) -> list[Node]:
-    """The blocks of the Hessian of the scalar `y`, row by row."""
-    return jacobians(gradients(y, wrt), wrt)
+    """The blocks of the Hessian of the scalar `y`, row by row.
+
+    Of scalar variables those above the diagonal are taken for those below it too."""
+    slopes = _slopes(y, wrt)
+    if any(x.type.shape for x in (y, *wrt)):
+        return jacobians(slopes, wrt)
+    with collector_paused():
+        blocks = [block.node for k, g in enumerate(slopes) for block in jacobian(g, wrt[k:])]
+        upper = iter(canonicalise([*slopes, *blocks])[len(slopes) :])
+    n = len(wrt)
+    found = {(i, j): next(upper) for i in range(n) for j in range(i, n)}
+    return [found[min(i, j), max(i, j)] for i in range(n) for j in range(n)]
 
 
 def pushforwards(outputs: Sequence[Node], tangents: Mapping[Node, Node]) -> list[Node]:
@@ -47,7 +68,7 @@ def pullbacks(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence
 def hessian_products(y: Node, tangents: Mapping[Node, Node]) -> list[Node]:
     """The products of the Hessian of the scalar `y` with the tangents of some symbols, one for each: forward over
     reverse."""
-    return pushforwards(gradients(y, list(tangents)), tangents)
+    return pushforwards(_slopes(y, list(tangents)), tangents)
 
 
 def gauss_newton_products(outputs: Sequence[Node], tangents: Mapping[Node, Node]) -> list[Node]:

@@ -14,9 +14,11 @@ get_inputs and get_consumers of a variable are `operation`, `inputs` and `consum
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -153,6 +155,22 @@ def node(op: Op, inputs: tuple[Node, ...] = (), params: Params = ()) -> Node:
             reference = _table[key] = _Reference(existing, _forget)
             reference.key = key
     return existing
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Within, Python's cyclic collector rests.
+
+    Graphs have no cycles, but as long as they grow the collector goes over the whole heap time and again, which
+    doubles the time that a large graph takes."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def postorder(roots: Iterable[Node]) -> list[Node]:

@@ -14,12 +14,15 @@ import numpy as np
 from .compiler.types import DTYPES, ArrayType, Dim, Size, named, names, substitute
 from .expression import symbols_of
 from .graph import Node, Params, lookup, node, postorder
+from .ops.leaves import CONSTANT
 
 
 def size_names(roots: Sequence[Node]) -> list[str]:
     """The size names in the types and parameters below `roots`, in the order of the graph; of one size by name."""
     found: dict[str, None] = {}
     for x in postorder(roots):
+        if not x.type.shape and (not x.params or x.op is CONSTANT):
+            continue
         for size in _sizes((*x.type.shape, x.params)):
             found.update(dict.fromkeys(sorted(names(size))))
     return list(found)

@@ -1,4 +1,5 @@
-"""Very large graphs: they stay as they were written but for stable forms, found locally, and for long chains.
+"""Very large graphs: they stay as they were written but for stable forms, found locally, for long chains, and for
+values that are computed twice.
 
 What has tens of thousands of operations was written by a program, which shares what it computes; collecting like terms
 there takes long, and multiplies shared products out into what uses them.  The compiler's tapes do the rest.
@@ -9,9 +10,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 
-from ..graph import Node, consumer_counts, node
+from ..graph import Node, collector_paused, consumer_counts, node, postorder
 from .canonical import STEPS, chain, rebuild
 from .chains import operands, whole_chains
+from .numbering import numbered_values
 from .pattern import Part, parts_of, reachable
 from .settling import remembering, settle
 from .stable import STABLE
@@ -20,13 +22,33 @@ from .stable import STABLE
 def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node]:
     """`roots` with the stable forms of functions, and of arithmetic next to functions; of other arithmetic only long
     chains are gathered."""
-    if all(root in _settled for root in roots):
-        return list(roots)
+    known = [_known(root) for root in roots]
+    found = [x for x in known if x is not None]
+    if len(found) == len(roots):
+        return found
+    with collector_paused():
+        results = _with_stable_forms(order, roots)
+        results = numbered_values(postorder(results), results)
+    _settled.update({x: result for x, result in zip(roots, results, strict=True) if x is not result})
+    _settled.update(dict.fromkeys(results))
+    return results
+
+
+def _known(x: Node) -> Node | None:
+    """What `settled_functions` has made of `x`."""
+    return (_settled[x] or x) if x in _settled else None
+
+
+def _with_stable_forms(order: Sequence[Node], roots: Sequence[Node]) -> list[Node]:
     counts = consumer_counts(order)
-    links = {x for x in whole_chains(order, counts, roots) if not _may_lose_digits(x)}
-    new: dict[Node, Node] = {}
+    new = {x: x for x in postorder(x for x in order if _known(x) is x)}
+    counts.update(dict.fromkeys(new, SHARED))
+    rest = [x for x in order if x not in new]
+    links = {x for x in whole_chains(rest, counts, roots) if not _may_lose_digits(x)}
     with remembering() as remember:
-        for x in order:
+        for x in new:
+            remember(x)
+        for x in rest:
             if x in links:
                 continue
             if not links.isdisjoint(x.inputs):
@@ -39,13 +61,13 @@ def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node
             elif x.op.name not in STEPS and inputs:
                 y = _settled_function(y)
             new[x] = remember(y)
-    results = [new[root] for root in roots]
-    _settled.update(results)
-    return results
+    return [new[root] for root in roots]
 
 
-_settled: weakref.WeakSet[Node] = weakref.WeakSet()
-"""Results of `settled_functions`, which it would give back as they are."""
+_settled: weakref.WeakKeyDictionary[Node, Node | None] = weakref.WeakKeyDictionary()
+"""What `settled_functions` made of its roots; None for its results, which it gives back as they are."""
+SHARED = 2
+"""What is known to be settled counts as shared, so that no chain takes it apart."""
 
 
 def _may_lose_digits(x: Node) -> bool:
