@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import lru_cache
 
 from .blas import GEMM
 from .cache import kept
 from .index import Program
-from .llvm.jit import Code, Target, assembly, determinants, host, object_code, optimized_text
+from .llvm.jit import PASSES, QUICK, Code, Target, assembly, determinants, host, object_code, optimized_text
 from .llvm.module import emit_module
 from .loops import Routine, Schedule, Stream, print_schedule
 from .memory import lifetimes
@@ -17,21 +18,27 @@ from .passes import PIPELINE
 from .running import Runner, ShapeMismatch, TypeMismatch
 from .schedule import schedule
 from .verify import verify
-from .work import work
+from .work import instructions, work
+
+WORTH_WAITING = 50_000
+"""Instructions on elements for each line of IR: as many as quick code takes longer for in the time, some 30 µs, that
+LLVM's full effort for the line takes."""
 
 
 def compile_program(
-    program: Program, *, threads: int = 1, target: Target | None = None, sizes: Mapping[str, int] | None = None
-) -> Kernel:
+    program: Program, *, threads: int = 1, target: Target | None = None, sizes: Mapping[str, int] | None = None,
+    first: Mapping[str, int] | None = None,
+) -> Kernel:  # fmt: skip
     """A kernel that computes `program` on at most `threads` threads, with the same bits for any number of them.
 
     For another `target` than this machine it can be looked at but not called.  `sizes` are likely values of named
-    sizes; they choose between plans and restrict nothing.
+    sizes; they choose between plans and restrict nothing.  `first` are those of a call that waits: if it is over sooner
+    with code that is made quickly, such is made; `Kernel.improved` makes better one.
     """
     verify(program)
     for run in PIPELINE:
         program = run(program)
-    return Kernel(program, threads, target or host(), sizes or {})
+    return Kernel(program, threads, target or host(), sizes or {}, first)
 
 
 class Kernel(Runner):
@@ -40,17 +47,32 @@ class Kernel(Runner):
     `program`, `loops`, `llvm`, `optimized` and `assembly` are there to be looked at.
     """
 
-    def __init__(self, program: Program, threads: int, target: Target, hint: Mapping[str, int]) -> None:
+    def __init__(
+        self, program: Program, threads: int, target: Target, hint: Mapping[str, int], first: Mapping[str, int] | None
+    ) -> None:
         self.program, self.threads, self.target = program, threads, target
         self.schedule: Schedule = schedule(program, target.vector_bytes, hint)
         self._module = emit_module(self.schedule, target.attributes)
         self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
-        self._prepare(work(program))
+        total = work(program)
+        lines = self._module.text.count("\n")
+        self._prepare(total, first is not None and instructions(total, first) < WORTH_WAITING * lines)
         if target == host():
-            others = [_shared_code(text, target) for text in self._module.others]
-            self._start(Code(_code(self._module.text, target), self._module.externs, None, others))
+            self._make()
 
-    def _prepare(self, total: Work) -> None:
+    def _make(self) -> None:
+        others = [_shared_code(text, self.target, self.quick) for text in self._module.others]
+        made = _code(self._module.text, self.target, self.quick)
+        self._start(Code(made, self._module.externs, None, others))
+
+    def improved(self) -> Kernel:
+        """The same with code that is as fast as it can be."""
+        better = copy(self)
+        better.quick = False
+        better._make()
+        return better
+
+    def _prepare(self, total: Work, quick: bool = False) -> None:
         s = self.schedule
         passes = tuple(
             Pass(a.name, a.length, a.partial, a.tiles, a.rows, a.least) for a in s.actions if isinstance(a, Stream)
@@ -61,6 +83,7 @@ class Kernel(Runner):
                 tuple(map(_callback, s.routines)), lifetimes(s), total, self._uses_blas,
             ),
             self.threads,
+            quick,
         )  # fmt: skip
 
     @property
@@ -87,9 +110,10 @@ class Kernel(Runner):
         return "\n".join(form(text, self.target) for text in (self._module.text, *self._module.others))
 
 
-def _code(text: str, target: Target) -> bytes:
+def _code(text: str, target: Target, quick: bool) -> bytes:
     """The object file of `text`, made only where it is not on disk."""
-    return kept(determinants(text, target), lambda: object_code(text, target))
+    effort = QUICK if quick else (2, PASSES)
+    return kept(determinants(text, target, *effort), lambda: object_code(text, target, *effort))
 
 
 _shared_code = lru_cache(maxsize=16)(_code)

@@ -21,7 +21,7 @@ from .outline import COMBINE, ENTRY, STREAM, Callback, Outline
 from .parallel import StreamRunner
 from .tiles import plan_passes
 from .types import DTYPES, ArrayType, Dim, evaluate, names
-from .work import is_long
+from .work import LONG, instructions
 
 if TYPE_CHECKING:
     from .builtin import Ready
@@ -57,15 +57,17 @@ class Finished(NamedTuple):
     outline: Outline
     externs: Mapping[str, Any]
     files: tuple[bytes, ...]
+    quick: bool
 
 
 class Runner:
     """Machine code for the arrays of an `Outline`: ``runner(*arrays, out=None, sizes={})`` gives its outputs.
 
-    It owns the code, and has none where that is for another machine."""
+    It owns the code, and has none where that is for another machine.  Code that was made in a hurry is `quick`: not
+    as fast as it could be."""
 
-    def __init__(self, outline: Outline, threads: int) -> None:
-        self.outline, self.threads = outline, threads
+    def __init__(self, outline: Outline, threads: int, quick: bool = False) -> None:
+        self.outline, self.threads, self.quick = outline, threads, quick
         self._plans: dict[tuple[object, ...], Plan] = {}
         given = frozenset(outline.inputs)
         self._computed = dict.fromkeys(n for n in outline.outputs if n not in given)
@@ -76,6 +78,7 @@ class Runner:
     def _start(self, code: Code) -> None:
         self._code = code
         self._entry = _ENTRY(code.address(ENTRY))
+        self._runners = []
         for stream in self.outline.passes:
             run, combine = (code.address(prefix + stream.name) for prefix in (STREAM, COMBINE))
             self._runners.append(StreamRunner(self.outline, stream, run, combine, self.threads))
@@ -84,12 +87,12 @@ class Runner:
     def finished(self) -> Finished:
         """What is needed to run it in another process on such a machine."""
         assert self._code is not None
-        return Finished(self.outline, self._code.externs, self._code.files)
+        return Finished(self.outline, self._code.externs, self._code.files, self.quick)
 
     @classmethod
     def restored(cls, finished: Finished, threads: int) -> Runner:
         """The kernel that was `finished` elsewhere, on at most `threads` threads."""
-        runner = Runner(finished.outline, threads)
+        runner = Runner(finished.outline, threads, finished.quick)
         *others, last = finished.files
         runner._start(Code(last, finished.externs, None, others))
         return runner
@@ -239,7 +242,7 @@ class Runner:
         layout = lay_out(self.outline.arrays, self.outline.lives, self._temporary, shapes)
         threads = max((known[f"{stream.name}.threads"] for stream in self.outline.passes), default=1)
         sizes = np.array([known[name] for name in self.outline.sizes], np.int64)
-        return Plan(sizes, shapes, layout, scratch, threads, is_long(self.outline.work, numbers))
+        return Plan(sizes, shapes, layout, scratch, threads, instructions(self.outline.work, numbers) > LONG)
 
     def _held(self) -> set[str]:
         return {*self.outline.inputs, *self._computed}

@@ -1,4 +1,5 @@
-"""How much a program computes: what decides whether other threads shall run meanwhile."""
+"""How much a program computes: what decides whether other threads shall run meanwhile, and how long to work on its
+code."""
 
 from __future__ import annotations
 
@@ -31,9 +32,9 @@ def work(program: Program) -> Work:
     return tuple(found)
 
 
-def is_long(total: Work, sizes: Mapping[str, int]) -> bool:
-    """Whether that takes long for these sizes."""
-    return sum(evaluate(elements, sizes) * count for elements, count in total) > LONG
+def instructions(total: Work, sizes: Mapping[str, int]) -> int:
+    """The number of instructions on elements for these sizes."""
+    return sum(evaluate(elements, sizes) * count for elements, count in total)
 
 
 def _instructions(value: Expr) -> int:
@@ -50,4 +51,4 @@ def _instructions(value: Expr) -> int:
     return max(1, count)
 
 
-__all__ = ["LONG", "is_long", "work"]
+__all__ = ["LONG", "instructions", "work"]

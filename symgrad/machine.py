@@ -91,6 +91,13 @@ class Version:
         """What is needed to run it."""
         return Made(self.lowered.constants, self.lowered.positions, self.kernel.finished)
 
+    @property
+    def improved(self) -> Version:
+        """The same with code that is as fast as it can be; itself where it is."""
+        from .compiler.kernel import Kernel
+
+        return replace(self, kernel=self.kernel.improved()) if isinstance(self.kernel, Kernel) else self
+
 
 class Keeper(Protocol):
     """What keeps compiled code from process to process."""
@@ -159,13 +166,17 @@ class Machine:
         hidden = tuple(name for name, new in sizes.items() if new not in seen)
         return Prepared(roots, symbols, Planned(sizes, hidden, not self.options.sizes and depends_on_sizes(roots)))
 
-    def version(self, numbers: Mapping[str, int]) -> Version:
-        """The kernel for sizes like `numbers`, compiled if there is none yet."""
+    def version(self, numbers: Mapping[str, int], hurry: bool = False) -> Version:
+        """The kernel for sizes like `numbers`, compiled if there is none yet.
+
+        In a `hurry` one whose code was made quickly will do the first time."""
         with self._lock:
             key = self._key(numbers)
-            found = self._versions.get(key)
-            if found is None:
-                found = self._versions[key] = self._kept(key) or self._made(key)
+            known = self._versions.get(key)
+            found = known or self._kept(key) or self._made(key, numbers if hurry else None)
+            if found.kernel.quick and (known is not None or not hurry):
+                found = self._made(key)
+            self._versions[key] = found
             return found
 
     def soon(self, numbers: Mapping[str, int]) -> Bound | None:
@@ -199,8 +210,8 @@ class Machine:
         kernel = Runner.restored(finished, self.options.threads or processors())
         return Version(Lowered(Program(kernel.outline.types, (), ()), constants, positions), kernel)
 
-    def _made(self, key: tuple[int, ...]) -> Version:
-        made = self._compile(key)
+    def _made(self, key: tuple[int, ...], first: Mapping[str, int] | None = None) -> Version:
+        made = self._compile(key, first)
         if self._keeper is not None:
             self._keeper.keep(key, made, self.planned)
         return made
@@ -209,12 +220,11 @@ class Machine:
         sizes = (numbers.get(name, TYPICAL_SIZE) for name in self.planned.sizes)
         return tuple((n.bit_length() + 1) // BITS for n in sizes)
 
-    def _compile(self, key: tuple[int, ...]) -> Version:
+    def _compile(self, key: tuple[int, ...], first: Mapping[str, int] | None) -> Version:
         with shown(4, self.options.verbose) as tell:
-            return self._compile_telling(key, tell)
+            return self._compile_telling(key, first, tell)
 
-    def _compile_telling(self, key: tuple[int, ...], tell: Tell) -> Version:
-        from .compiler.kernel import compile_program
+    def _compile_telling(self, key: tuple[int, ...], first: Mapping[str, int] | None, tell: Tell) -> Version:
         from .compiler.tape_kernel import compile_tape
 
         tell("derivative")
@@ -232,20 +242,28 @@ class Machine:
         renamed = self.planned.sizes
         roots = plan(self.prepared.roots, {renamed[name]: n for name, n in likely.items() if name in renamed})
         known = self._kernels.get(tuple(roots))
-        if known is None:
-            lowered = lower(roots, self.prepared.symbols)
-            # A kernel serves all sizes that are planned alike, so only what was said at compiling may shape it.
-            hint = {renamed[name]: n for name, n in self.options.sizes if name in renamed}
-            threads, target = self.options.threads or processors(), self.options.target
+        if known is None or known.kernel.quick:
             tell("machine code")
-            known = Version(lowered, compile_program(lowered.program, threads=threads, target=target, sizes=hint))
-            self._kernels[tuple(roots)] = known
+            known = self._kernels[tuple(roots)] = self._kernel(roots, first) if known is None else known.improved
         return known
 
-    def bound(self, numbers: Mapping[str, int]) -> Bound:
-        """The kernel for these sizes, compiled if there is none yet, with all that it must be told."""
+    def _kernel(self, roots: Sequence[Node], first: Mapping[str, int] | None) -> Version:
+        from .compiler.kernel import compile_program
+
+        lowered, renamed = lower(roots, self.prepared.symbols), self.planned.sizes
+        # A kernel serves all sizes that are planned alike, so only what was said at compiling may shape it.
+        hint = {renamed[name]: n for name, n in self.options.sizes if name in renamed}
+        numbers = None if first is None else {renamed[name]: n for name, n in first.items() if name in renamed}
+        kernel = compile_program(
+            lowered.program, threads=self.options.threads or processors(), target=self.options.target, sizes=hint,
+            first=numbers,
+        )  # fmt: skip
+        return Version(lowered, kernel)
+
+    def bound(self, numbers: Mapping[str, int], hurry: bool = False) -> Bound:
+        """The kernel for these sizes, compiled if there is none yet (see `version`), with all that it must be told."""
         hidden = {self.planned.sizes[name]: numbers[name] for name in self.planned.hidden}
-        return Bound(self.version(numbers), hidden)
+        return Bound(self.version(numbers, hurry), hidden)
 
     def run(
         self, arrays: Sequence[Array], numbers: Mapping[str, int], out: Sequence[Array] | None = None

@@ -1,7 +1,8 @@
 """From IR text to machine code in memory: targets, LLVM's passes, object code, and what keeps it alive.
 
 The optimiser inlines, promotes registers and cleans up, no more: loops are already vectorised and unrolled and their
-invariants outside, and a standard pipeline would take longer than everything else together.
+invariants outside, and a standard pipeline would take longer than everything else together.  For the same reason
+`QUICK` code, at which LLVM works a quarter as long, takes only about twice as long to run; it gives the same bits.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from ..scalars import Extern
 _LOCK = threading.Lock()
 PASSES = ("always_inliner", "sroa", "instruction_combine", "simplify_cfg")
 """LLVM's passes, in their order."""
+QUICK = (0, ("always_inliner",))
+"""The level and passes for code that will hardly run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,10 @@ def object_code(text: str, target: Target, level: int = 2, names: Sequence[str] 
         return bytes(_machine(target, level).emit_object(_optimized(text, target, level, names)))
 
 
-def determinants(text: str, target: Target, level: int = 2) -> tuple[str, ...]:
+def determinants(text: str, target: Target, level: int = 2, names: Sequence[str] = PASSES) -> tuple[str, ...]:
     """All that decides the object code of IR `text`, down to the versions of what makes it."""
     versions = (llvmlite.__version__, str(llvm.llvm_version_info))
-    return (text, target.triple, target.cpu, target.features, str(level), *PASSES, *versions)
+    return (text, target.triple, target.cpu, target.features, str(level), *names, *versions)
 
 
 def optimized_text(text: str, target: Target, level: int = 2) -> str:

@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     event = threading.Event()
     make = machine.Machine._compile
 
-    def compile_later(self: Any, key: Any) -> Any:
+    def compile_later(self: Any, *given: Any) -> Any:
         assert event.wait(30)
-        return make(self, key)
+        return make(self, *given)
 
     monkeypatch.setattr(machine.Machine, "_compile", compile_later)
     return event
@@ -59,7 +60,7 @@ def test_the_arguments_are_checked_meanwhile(held: threading.Event) -> None:
 
 
 def test_what_goes_wrong_in_the_background_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Any, key: Any) -> Any:
+    def fail(self: Any, *given: Any) -> Any:
         raise ValueError("no code")
 
     monkeypatch.setattr(machine.Machine, "_compile", fail)
@@ -123,3 +124,56 @@ def test_compiling_tells_its_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "shown", Shown)
     assert sg.compile(sg.parse("x + 41.5", x=""), verbose=True)(0.5) == 42.0
     assert told == ["derivative", "canonical form", "plan", "machine code"]
+
+
+# ---- code that is made quickly for the first call
+
+
+@pytest.fixture
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SYMGRAD_CACHE_DIR", str(tmp_path))
+
+
+def quick(f: Any) -> list[bool]:
+    """Whether the code of each version of a compiled function was made quickly."""
+    return [version.kernel.quick for version in f._machine._versions.values()]
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_only_the_first_call_runs_code_that_was_made_quickly() -> None:
+    f = sg.compile(sg.parse("sum(exp(A @ w))", w="n", A="m,n"), wrt="w").value_and_grad
+    found = []
+    for expected in (True, False, False, False):
+        found.append(f(W, A))
+        assert quick(f) == [expected]
+    for value, gradient in found[1:]:
+        assert value == found[0][0]
+        np.testing.assert_array_equal(gradient, found[0][1])
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_other_sizes_are_another_call_of_the_same_code() -> None:
+    f = sg.compile(sg.parse("sum(exp(A @ w))", w="n", A="m,n"), wrt="w").grad
+    np.testing.assert_allclose(f(W, A), A.T @ np.exp(A @ W))
+    np.testing.assert_allclose(f(W, A[:1]), A[:1].T @ np.exp(A[:1] @ W))
+    assert quick(f) == [False]
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_long_calls_and_handles_have_the_best_code_at_once() -> None:
+    f = sg.compile(sg.parse("sum(exp(x))", x="n"))
+    assert f(np.zeros(10_000_000)) == 1e7
+    assert quick(f) == [False]
+    g = sg.compile(sg.parse("exp(x)", x=""))
+    assert g.ctypes(0.0) == 1.0
+    assert quick(g) == [False]
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_code_that_was_made_quickly_is_kept_until_there_is_better() -> None:
+    expression = sg.parse("sum(exp(A @ w)) + 1", w="n", A="m,n")
+    for calls in ([True], [True, False], [False, False]):
+        f = sg.compile(expression, wrt="w").grad
+        for expected in calls:
+            np.testing.assert_allclose(f(W, A), A.T @ np.exp(A @ W))
+            assert quick(f) == [expected]

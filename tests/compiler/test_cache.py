@@ -179,9 +179,9 @@ import numpy as np
 import symgrad as sg
 from symgrad.compiler import kernel
 made, make = [], kernel.object_code
-def object_code(text, target):
+def object_code(text, target, *effort):
     made.append("@product.whole.f64" in text and "define void @product.whole.f64" in text)
-    return make(text, target)
+    return make(text, target, *effort)
 kernel.object_code = object_code
 a = np.arange(10_000.0).reshape(100, 100) % 7
 f = sg.compile(sg.parse("{formula}", A="m,n", B="n,k"))
