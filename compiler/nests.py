@@ -16,16 +16,21 @@ from dataclasses import dataclass, field
 
 from .accesses import constant_along, contiguous
 from .alignment import all_axes, body_of, loads_of
+from .costs import functions, is_dear
 from .index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Reduce, SizeValue
 from .loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Product, Step, Store
 from .matrices import MatrixProduct, axes_of
 from .ranges import within
-from .scalars import SCALARS, neutral
+from .scalars import neutral
 from .types import ArrayType, Dim
 from .types import product as product_of
 
 Place = tuple[str, tuple[Expr, ...]]
 BYTES = {"f64": 8, "f32": 4, "i64": 8, "bool": 1}
+
+FEW_FUNCTIONS, MANY_FUNCTIONS = 3, 16
+"""Mathematical functions in a body: with fewer the processor begins the next iteration anyway, more are code that takes
+long to compile and fills the registers."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +113,32 @@ class _Builder:
         outer_axes = [axis for axis in names if axis != chosen]
         jam = 4 if all(self.reduced.values()) and self.is_light(4) else 1
         outer = [Level(axis, copies=jam if axis == outer_axes[-1] else 1) for axis in outer_axes]
-        alone = not outer and self.is_light(4)
-        return [*outer, Level(chosen, lanes, 4 if alone else 1)]
+        return [*outer, Level(chosen, lanes, 1 if outer else self.vectors_together(chosen, lanes))]
+
+    def vectors_together(self, axis: str, lanes: int) -> int:
+        """How many vectors a loop that stands alone computes together.
+
+        Four, with a part of each sum, where the body is light; two where it is a chain of mathematical functions longer
+        than a processor looks ahead, so that two such chains wait at the same time.
+        """
+        if self.is_light(4):
+            return 4
+        size = self.axes[axis]
+        long = not isinstance(size, int) or size >= 8 * lanes
+        called = sum(self.unrolled_copies(s) * functions(body_of(s)) for s in self.group)
+        return 2 if long and FEW_FUNCTIONS <= called <= MANY_FUNCTIONS else 1
+
+    def unrolled_copies(self, statement: Assign) -> int:
+        """How often a statement stands in the body."""
+        count = 1
+        for axis in all_axes(statement):
+            if axis.name in self.context.unrolled and isinstance(axis.size, int):
+                count *= axis.size
+        return count
 
     def is_light(self, statements: int) -> bool:
         """Whether copies of the body fit into the registers: few statements, no mathematics."""
-        return len(self.group) <= statements and not any(_calls_mathematics(body_of(s)) for s in self.group)
+        return len(self.group) <= statements and not any(is_dear(body_of(s)) for s in self.group)
 
     def cost(self, axis: str) -> float:
         """What an iteration costs when `axis` is vectorised: strided accesses cost most, part-filled vectors in
@@ -362,12 +387,3 @@ def _at(expr: Expr, places: Mapping[str, Expr]) -> Expr:
             return Call(op, tuple(_at(arg, places) for arg in args))
         case _:
             return expr
-
-
-def _calls_mathematics(expr: Expr) -> bool:
-    match expr:
-        case Call(op, args):
-            heavy = any(not isinstance(form, tuple) or len(form) > 4 for form in SCALARS[op].emit.values())
-            return heavy or op == "div" or any(map(_calls_mathematics, args))
-        case _:
-            return False

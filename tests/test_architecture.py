@@ -29,6 +29,7 @@ LAYERS = [
     "symgrad.compiler.verify",
     "symgrad.compiler.externs",
     "symgrad.compiler.accesses",
+    "symgrad.compiler.costs",
     "symgrad.compiler.alignment",
     "symgrad.compiler.ranges",
     "symgrad.compiler.affine",
@@ -86,6 +87,8 @@ LAYERS = [
     "symgrad.custom",
     "symgrad.matrix_functions",
     "symgrad.derivatives",
+    "symgrad.patterns",
+    "symgrad.colouring",
     "symgrad.selections",
     "symgrad.sparsity",
     "symgrad.assembly",
@@ -117,7 +120,10 @@ LAYERS = [
     "symgrad.operators",
     "symgrad.problem",
     "symgrad.function",
+    "symgrad.coloured",
     "symgrad.sparse_function",
+    "symgrad.structured",
+    "symgrad.compressed",
     "symgrad.api",
     "symgrad.just_in_time",
     "symgrad.schedules",
@@ -130,7 +136,7 @@ LAYERS = [
 ]
 
 # What users hold: methods such as `Expr.grad` call, when they are called, what stands above them.
-REACHES_UP_WHEN_CALLED = {"symgrad.expression"}
+REACHES_UP_WHEN_CALLED = {"symgrad.expression", "symgrad.function"}
 
 
 @dataclass(frozen=True)

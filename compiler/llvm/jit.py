@@ -26,8 +26,8 @@ import llvmlite.binding as llvm
 from ..scalars import Extern
 
 _LOCK = threading.Lock()
-PASSES = ("always_inliner", "sroa", "instruction_combine", "simplify_cfg")
-"""LLVM's passes, in their order."""
+PASSES = ("always_inliner", "sroa", "instruction_combine", "simplify_cfg", "new_gvn")
+"""LLVM's passes, in their order; the last one shares what inlined functions of one argument have in common."""
 QUICK = (0, ("always_inliner",))
 """The level and passes for code that will hardly run."""
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..costs import is_dear
 from ..dependences import reads, targets
-from ..index import Assign, Call, Expr, Loop, Program, Reduce, Statement
-from ..scalars import SCALARS
+from ..index import Assign, Loop, Program, Reduce, Statement
 from .numbering import all_names, matches, renamed
 
 
@@ -153,16 +153,4 @@ def _reading(loop: Loop, source: Loop) -> tuple[Loop, Loop]:
 
 def _is_dear(statement: Assign) -> bool:
     value = statement.value
-    return statement.at is None and _calls(value.body if isinstance(value, Reduce) else value)
-
-
-def _calls(expr: Expr) -> bool:
-    match expr:
-        case Call(op, args):
-            return (
-                op == "div"
-                or any(not isinstance(e, tuple) for e in SCALARS[op].emit.values())
-                or any(map(_calls, args))
-            )
-        case _:
-            return False
+    return statement.at is None and is_dear(value.body if isinstance(value, Reduce) else value)

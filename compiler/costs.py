@@ -1,0 +1,28 @@
+"""What the instructions of an expression cost: vector mathematics and divisions are dear, all else is cheap."""
+
+from __future__ import annotations
+
+from .index import Call, Expr
+from .scalars import SCALARS
+
+
+def functions(expr: Expr) -> int:
+    """The calls of mathematical functions in `expr`."""
+    match expr:
+        case Call(op, args):
+            return _is_function(op) + sum(map(functions, args))
+        case _:
+            return 0
+
+
+def is_dear(expr: Expr) -> bool:
+    """Whether `expr` calls a mathematical function or divides."""
+    match expr:
+        case Call(op, args):
+            return _is_function(op) or op == "div" or any(map(is_dear, args))
+        case _:
+            return False
+
+
+def _is_function(op: str) -> bool:
+    return any(not isinstance(form, tuple) or len(form) > 4 for form in SCALARS[op].emit.values())
