@@ -155,13 +155,22 @@ def named(name: str) -> Size:
 
 
 def floordiv(a: Dim, b: Dim) -> Dim:
-    """``a // b`` rounded towards minus infinity; exact quotients are divided out."""
+    """``a // b`` rounded towards minus infinity; exact quotients are divided out, also of some terms: ``(2*n + 3)//2``
+    is ``n + 1``."""
     if isinstance(a, int) and isinstance(b, int):
         return a // b
     if b == 1:
         return a
     quotient = _exact(a, b)
-    return _normal({((FloorDiv(a, b), 1),): 1}) if quotient is None else quotient
+    if quotient is not None:
+        return quotient
+    whole: Dim = 0
+    if isinstance(b, int):
+        whole = _normal({monomial: c // b for monomial, c in _terms(a) if c % b == 0 or not monomial})
+        a = a - b * whole
+    if isinstance(a, int) and isinstance(b, int):
+        return whole + a // b
+    return whole + _normal({((FloorDiv(a, b), 1),): 1})
 
 
 def _exact(a: Dim, b: Dim) -> Dim | None:

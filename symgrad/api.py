@@ -11,6 +11,7 @@ from . import interpreter
 from .arguments import Parameter, Signature, parameters_of, suggestion
 from .broadcasting import over_points, spread
 from .compiler.types import is_float
+from .compressed import CompressedFunction, CompressedHessian
 from .conditions import conditions, counted
 from .element_types import element_type
 from .errors import ArgumentError
@@ -42,7 +43,7 @@ def compile(
     verbose: bool | None = None,
 ) -> Any:
     """`outputs`, an expression or a structure (list, tuple, dict) of them, as a compiled `Function`; a `SparseMatrix`
-    as a `SparseFunction`.
+    as a `SparseFunction`, a `CompressedHessian` as a `CompressedFunction`.
 
     The function takes the variables `wrt` first and then the other symbols in the order of their declaration, or
     exactly `inputs`.  Symbols are given as such or by name; `wrt` and `inputs` also as a tuple or list; in `inputs`
@@ -62,10 +63,15 @@ def compile(
     """
     _check_threads(threads)
     options = Options(target, tuple(sorted((sizes or {}).items())), threads, wait, verbose)
-    if isinstance(outputs, SparseMatrix):
+    if isinstance(outputs, SparseMatrix | CompressedHessian):
         if (wrt, inputs, dtype) != (None, None, None):
-            raise ArgumentError("compile: a sparse matrix takes no wrt, inputs or dtype; its arguments are its symbols")
-        return SparseFunction(outputs, options)
+            kind = "sparse" if isinstance(outputs, SparseMatrix) else "compressed"
+            raise ArgumentError(
+                f"compile: a {kind} matrix takes no wrt, inputs or dtype; its arguments are its symbols"
+            )
+        if isinstance(outputs, SparseMatrix):
+            return SparseFunction(outputs, options)
+        return CompressedFunction(outputs, options)
     tree = mapped(_expression, outputs)
     exprs = [e for _, e in leaves(tree)]
     if not exprs:

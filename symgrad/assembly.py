@@ -28,7 +28,8 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Contribution:
-    """The values of entry number `entry` of a structure, at these rows and columns: arrays over the grid of values."""
+    """The values of entry number `entry` of a structure, at these rows and columns: arrays over the grid of values; a
+    negative number says that a value stands nowhere."""
 
     entry: int
     rows: Array
@@ -51,13 +52,18 @@ def contributions(
     found = []
     for k, e in enumerate(structure.entries):
         row, column = (
-            s.positions(values, numbers, shape_of(s.variable)) + offsets.get(s.variable, 0) for s in (e.row, e.column)
+            _shifted(s.positions(values, numbers, shape_of(s.variable)), offsets.get(s.variable, 0))
+            for s in (e.row, e.column)
         )
         r, c = _grid(e.piece.labels, row, column)
         found.append(Contribution(k, r, c))
         if e.mirrored:
             found.append(Contribution(k, c, r))
     return (rows, columns), found
+
+
+def _shifted(positions: Array, offset: int) -> Array:
+    return np.where(positions < 0, -1, positions + offset) if offset else positions
 
 
 def _count(type_: ArrayType, numbers: Mapping[str, int]) -> int:
@@ -138,8 +144,9 @@ def assembly(
 ) -> Assembly:
     """The assembly of `parts`, the values of all entries having these `shapes`."""
     starts = [0, *accumulate(map(math.prod, shapes))]
-    keys = [(p.columns * shape[0] + p.rows).ravel() for p in parts]
-    sources = [starts[p.entry] + np.arange(p.rows.size) for p in parts]
+    somewhere = [np.flatnonzero((p.rows >= 0) & (p.columns >= 0)) for p in parts]
+    keys = [(p.columns * shape[0] + p.rows).ravel()[k] for p, k in zip(parts, somewhere, strict=True)]
+    sources = [starts[p.entry] + k for p, k in zip(parts, somewhere, strict=True)]
     every = np.concatenate(keys) if keys else np.empty(0, np.int64)
     places, slots = np.unique(every, return_inverse=True)
     columns, rows = np.divmod(places, max(shape[0], 1))

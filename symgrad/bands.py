@@ -30,11 +30,15 @@ WIDEST = 32
 
 @dataclass(frozen=True)
 class Diagonal:
-    """A contribution: entry, column of its first value, and which of the diagonals it is."""
+    """A contribution: its entry, the column of its value number 0, and which of the diagonals it is.
+
+    So many of the first and last values stand nowhere."""
 
     entry: int
     first: int
     place: int
+    skipped: int
+    dropped: int
 
 
 @dataclass(frozen=True)
@@ -68,39 +72,51 @@ class Band:
 
 def band(shape: tuple[int, int], parts: Sequence[Contribution]) -> Band | None:
     """The parts as a band; None if they are none, or too few columns are reached by all."""
-    if not parts or any(p.rows.ndim != 1 or not p.rows.size or not _along_a_diagonal(p) for p in parts):
+    spans = [_span(p) for p in parts]
+    if not parts or any(span is None for span in spans):
         return None
-    firsts = [int(p.columns[0]) for p in parts]
-    shifts = [int(p.rows[0]) - first for p, first in zip(parts, firsts, strict=True)]
+    runs = [span for span in spans if span is not None]
+    firsts = [int(p.columns[a]) - a for p, (a, _) in zip(parts, runs, strict=True)]
+    shifts = [int(p.rows[a] - p.columns[a]) for p, (a, _) in zip(parts, runs, strict=True)]
     offsets = sorted(set(shifts))
-    head = max(firsts)
-    stop = min(first + p.rows.size for p, first in zip(parts, firsts, strict=True))
+    head = max(first + a for first, (a, _) in zip(firsts, runs, strict=True))
+    stop = min(first + b for first, (_, b) in zip(firsts, runs, strict=True))
     if len(offsets) > WIDEST or stop - head < len(offsets) or shape[1] - stop + head > 4 * WIDEST:
         return None
     diagonals = tuple(
-        Diagonal(p.entry, first, offsets.index(shift)) for p, first, shift in zip(parts, firsts, shifts, strict=True)
+        Diagonal(p.entry, first, offsets.index(shift), a, p.rows.size - b)
+        for p, first, shift, (a, b) in zip(parts, firsts, shifts, runs, strict=True)
     )
     found = Shape(diagonals, len(offsets), head, shape[1] - stop)
+    reached = [range(first + a, first + b) for first, (a, b) in zip(firsts, runs, strict=True)]
     present = np.zeros((shape[1], len(offsets)), bool)
-    for d, p in zip(diagonals, parts, strict=True):
-        present[d.first : d.first + p.rows.size, d.place] = True
+    for d, columns in zip(diagonals, reached, strict=True):
+        present[columns.start : columns.stop, d.place] = True
     indptr = np.zeros(shape[1] + 1, np.int32)
     np.cumsum(present.sum(1), out=indptr[1:])
     rows = np.arange(shape[1], dtype=np.int32)[:, None] + np.array(offsets, np.int32)
-    ends = [_ends(d, p.rows.size, found, stop, present, indptr) for d, p in zip(diagonals, parts, strict=True)]
+    ends = [_ends(d, columns, head, stop, present, indptr) for d, columns in zip(diagonals, reached, strict=True)]
     slots, inverse = np.unique(np.concatenate(ends), return_inverse=True)
     table = slice(int(indptr[head]), int(indptr[stop]))
     return Band(found, Pattern(shape, rows[present], indptr), table, slots, inverse)
 
 
-def _along_a_diagonal(p: Contribution) -> bool:
-    count = np.arange(p.rows.size)
-    return bool((p.rows - p.rows[0] == count).all() and (p.columns - p.columns[0] == count).all())
+def _span(p: Contribution) -> tuple[int, int] | None:
+    """The first of the values that stand somewhere and the one behind the last, if these run along a diagonal."""
+    if p.rows.ndim != 1:
+        return None
+    somewhere = np.flatnonzero((p.rows >= 0) & (p.columns >= 0))
+    if not somewhere.size:
+        return None
+    a, b = int(somewhere[0]), int(somewhere[-1]) + 1
+    count = np.arange(b - a)
+    along = (p.rows[a:b] - p.rows[a] == count).all() and (p.columns[a:b] - p.columns[a] == count).all()
+    return (a, b) if along and somewhere.size == b - a else None
 
 
-def _ends(d: Diagonal, size: int, shape: Shape, stop: int, present: Array, indptr: Array) -> Array:
+def _ends(d: Diagonal, reached: range, head: int, stop: int, present: Array, indptr: Array) -> Array:
     """The slots of the values of a diagonal that are not in the table, in their order."""
-    columns = np.array([*range(d.first, shape.head), *range(stop, d.first + size)], np.int64)
+    columns = np.array([*range(reached.start, head), *range(stop, reached.stop)], np.int64)
     before = present[columns, : d.place].sum(1)
     return np.asarray(indptr[columns] + before, np.int64)
 
@@ -117,8 +133,8 @@ def formulas(structure: Structure, shape: Shape) -> list[Node]:
     for d in shape.diagonals:
         v = Expr(structure.entries[d.entry].piece.values)
         phases[d.place].append(_cut(v, shape.head - d.first, reached))
-        behind = shape.head - d.first + reached
-        pieces += [_cut(v, 0, shape.head - d.first), _cut(v, behind, v.type.shape[0] - behind)]
+        before, behind = shape.head - d.first, shape.head - d.first + reached
+        pieces += [_cut(v, d.skipped, before - d.skipped), _cut(v, behind, v.type.shape[0] - d.dropped - behind)]
     table = FUNCTIONS["stack"]([total(p) for p in phases], axis=1)
     some = [e for e in pieces if e.type.shape[0] != 0]
     outputs = [table, FUNCTIONS["concatenate"](some)] if some else [table]

@@ -80,9 +80,14 @@ def weighted_hessians(outputs: Sequence[Node], weights: Sequence[Node], wrt: Seq
     """The blocks of the sum of the Hessians of all elements of `outputs`, each times its weight, row by row."""
     for x in (*outputs, *wrt):
         require_differentiable(x)
+    return hessians(weighted(outputs, weights), wrt)
+
+
+def weighted(outputs: Sequence[Node], weights: Sequence[Node]) -> Node:
+    """The sum of all elements of `outputs`, each times its weight."""
     axes = [range(len(y.type.shape)) for y in outputs]
     terms = [Expr(einsum_node([u, y], [k, k], [], {})) for u, y, k in zip(weights, outputs, axes, strict=True)]
-    return hessians(total(terms).node, wrt)
+    return total(terms).node
 
 
 def _or_zeros(found: Expr | None, x: Node) -> Node:
@@ -91,5 +96,5 @@ def _or_zeros(found: Expr | None, x: Node) -> Node:
 
 __all__ = [
     "gauss_newton_products", "gradients", "hessian_products", "hessians", "jacobians", "pullbacks", "pushforwards",
-    "weighted_hessians",
+    "weighted", "weighted_hessians",
 ]  # fmt: skip

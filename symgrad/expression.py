@@ -351,14 +351,31 @@ class Expr:
 
         return jacobian(self, wrt)
 
-    def hessian(self, wrt: Any = None, other: Any = None, *, sparse: bool = False) -> Any:
+    def hessian(self, wrt: Any = None, other: Any = None, *, sparse: bool = False, compressed: bool = False) -> Any:
         """The second derivatives of a scalar; ``hessian("w", "b")`` is a mixed block, a tuple gives all blocks.
 
-        With `sparse`, a `SparseMatrix` over the elements of the variables (see `jacobian`)."""
+        With `sparse`, a `SparseMatrix` over the elements of the variables (see `jacobian`).  With `compressed`, a
+        `CompressedHessian`: diagonal, block-diagonal or a Kronecker product where the formula is seen to have such a
+        Hessian; at a point it multiplies vectors and solves for Newton steps without the whole matrix.
+
+        >>> import symgrad as sg
+        >>> L = sg.parse("sum((A @ X - B)**2)", A="m,n", X="n,k", B="m,k")
+        >>> L.hessian("X", compressed=True)
+        Kronecker Hessian with respect to X: along axes ((0,),), scale, multiple of the identity
+          A.T @ A
+          2.0
+          0.0
+        """
+        if (other is not None) + sparse + compressed > 1:
+            raise ArgumentError("hessian: a mixed block, sparse=True and compressed=True exclude one another")
         if sparse:
             from .sparse_function import sparse_derivative
 
             return sparse_derivative(self, wrt, "hessian")
+        if compressed:
+            from .compressed import compressed_hessian
+
+            return compressed_hessian(self, wrt)
         from .calculus import hessian
 
         return hessian(self, wrt, other)

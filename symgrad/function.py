@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 
     from .checking import Certificate
     from .compiler.builtin import Entry
+    from .compressed import CompressedFunction
     from .nonfinite import Nonfinite
     from .profiling import Profile
+    from .sparse_function import SparseFunction
 
 MOST_KNOWN = 1000
 """For so many sets of shapes a function remembers that it has checked them."""
@@ -305,6 +307,44 @@ class Function:
         """The value, the gradient and the Hessian of a scalar, computed together."""
         return self._derive("value_grad_and_hessian")
 
+    @cached_property
+    def sparse_hessian(self) -> SparseFunction:
+        """The Hessian of a scalar as a `scipy.sparse.csc_array` over the elements of all variables: of what the formula
+        shows to be zero nothing is computed (see ``Expr.hessian(sparse=True)``)."""
+        return self._matrix("sparse_hessian")
+
+    @cached_property
+    def sparse_jacobian(self) -> SparseFunction:
+        """The Jacobian of one output, an element a row, as a `scipy.sparse.csc_array`: what ``least_squares(f, x0,
+        jac=)`` takes."""
+        return self._matrix("sparse_jacobian")
+
+    @cached_property
+    def sparse_weighted_hessian(self) -> SparseFunction:
+        """`weighted_hessian` as a `scipy.sparse.csc_array`, for ``NonlinearConstraint(f, ..., hess=)``."""
+        return self._matrix("sparse_weighted_hessian")
+
+    def _matrix(self, kind: str) -> SparseFunction:
+        from .sparse_function import sparse_of
+
+        return sparse_of(self, kind)
+
+    @cached_property
+    def compressed_hessian(self) -> CompressedFunction:
+        """The Hessian of a scalar with respect to one array in the form that its structure allows: diagonal, a block
+        for each index of some axes, a Kronecker product.  What it gives at a point multiplies vectors and solves:
+        ``w - f.compressed_hessian(w, ...).solve(f.grad(w, ...))`` is a Newton step.
+
+        >>> import symgrad as sg
+        >>> f = sg.compile(sg.parse("sum((A @ X - B)**2)", X="n,k", A="m,n", B="m,k"), wrt="X")
+        >>> H = f.compressed_hessian([[0.0], [0.0]], [[1.0, 0], [0, 2]], [[1.0], [1]])
+        >>> type(H).__name__, H.solve([[-2.0], [-4.0]]).tolist()
+        ('Kronecker', [[-1.0], [-0.5]])
+        """
+        from .compressed import compressed_of
+
+        return compressed_of(self, "compressed_hessian")
+
     def hessian_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator:
         """The Hessian at a point as a SciPy operator on flat vectors: its products cost one `hvp` each."""
         return square(self.hvp, *self._at("hessian_operator", args, keywords))
@@ -322,16 +362,19 @@ class Function:
         return rectangular(self.jvp, self.vjp, values, variables, outputs)
 
     def _at(
-        self, what: str, args: Sequence[Any], keywords: Mapping[str, Any]
+        self, what: str, args: tuple[Any, ...], keywords: Mapping[str, Any]
     ) -> tuple[dict[Node, Array], list[Node]]:
         """The values of all symbols for these arguments, and the symbols of the variables."""
         variables = self.outline.variables(what)
-        layout = self._vector_layout(args, keywords)
-        if layout is not None:
-            args = (*self._unjoined(layout, args[:1], 1), *args[1:])
+        args = self.apart(args, keywords)
         signature = Signature(self.outline.parameters)
         values = dict(zip(signature.symbols, signature.arrays(signature.values(args, keywords)), strict=True))
         return values, [x for p in variables for x in p.symbols]
+
+    def apart(self, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> tuple[Any, ...]:
+        """`args` with the variables in the place of the vector that `flatten` made of them, if it is such a call."""
+        layout = self._vector_layout(args, keywords)
+        return args if layout is None else (*self._unjoined(layout, args[:1], 1), *args[1:])
 
     def results(self, arrays: Sequence[Array]) -> list[Array]:
         """The results in order for arrays of the symbols in order, of their exact types."""

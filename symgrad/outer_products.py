@@ -3,7 +3,8 @@
 The second derivative of a network with respect to its first layer is ``x[j] * x[l] * H[i, k]``: the input is an outer
 factor that differentiation brings in first, at the innermost of a chain of products and masks (``W @ mask(c, V * x)``).
 Carried along, it would make every product of the chain longer by its size.  A factor whose axes nothing else has
-passes through masks and sums that are alike along those axes, and through products, until something else reads them.
+passes through masks, quotients and sums that are alike along those axes, and through products, until something else
+reads them.
 
 It passes a mask only where a contraction follows: there the elements that a mask sets to zero are summed with others
 anyway, as wherever products are re-associated; a masked outer product itself stays as it is.
@@ -35,6 +36,18 @@ class Outer:
 
 def pull_outer_factors(roots: Sequence[Node]) -> list[Node]:
     """`roots` with outer factors taken out of chains of products, masks and sums."""
+    new, _ = _pulled(roots)
+    return [new[root] for root in roots]
+
+
+def outer_product(x: Node) -> Outer | None:
+    """How `x` is an outer product of two arrays, None if it is not seen to be one."""
+    _, outer = _pulled([x])
+    return outer.get(x)
+
+
+def _pulled(roots: Sequence[Node]) -> tuple[dict[Node, Node], dict[Node, Outer]]:
+    """What every node becomes, and those that are outer products."""
     new: dict[Node, Node] = {}
     outer: dict[Node, Outer] = {}
     for x in postorder(roots):
@@ -47,7 +60,7 @@ def pull_outer_factors(roots: Sequence[Node]) -> list[Node]:
             inputs = tuple(new[i] for i in x.inputs)
             same = all(a is b for a, b in zip(inputs, x.inputs, strict=True))
             new[x] = x if same else node(x.op, inputs, x.params)
-    return [new[root] for root in roots]
+    return new, outer
 
 
 def _outer(x: Node, new: dict[Node, Node], outer: dict[Node, Outer]) -> Outer | None:
@@ -58,6 +71,8 @@ def _outer(x: Node, new: dict[Node, Node], outer: dict[Node, Outer]) -> Outer | 
         return _elementwise(x, new, outer, [x.inputs[1]])
     if x.op.name == "add" and all(i in outer for i in x.inputs):
         return _elementwise(x, new, outer, x.inputs)
+    if x.op.name == "div" and x.inputs[0] in outer and x.inputs[0].type.shape == x.type.shape:
+        return _elementwise(x, new, outer, [x.inputs[0]])
     if x.op.name == "mul" and sum(i in outer for i in x.inputs) == 1:
         return _elementwise(x, new, outer, [i for i in x.inputs if i in outer])
     return None
@@ -108,11 +123,11 @@ def _reduced(x: Node, planned: Node, axes: Labels) -> Node:
 def _of_einsum(x: Node, new: dict[Node, Node], outer: dict[Node, Outer]) -> Outer | None:
     """An outer factor among the operands, or one of an operand whose axes the others do not have."""
     labels, out, _ = x.params
-    if any(i.op.name == "delta" for i in x.inputs):
-        return None
     used = [k for ls in labels for k in ls]
     summed = any(k not in out for k in used)
     for p, (i, ls) in enumerate(zip(x.inputs, labels, strict=True)):
+        if i.op.name == "delta":
+            continue
         others = [(new[j], ms) for q, (j, ms) in enumerate(zip(x.inputs, labels, strict=True)) if q != p]
         turns: list[Outer | None] = [*_turns(i, outer)] if i in outer else [None]
         for found in turns:
@@ -142,4 +157,4 @@ def _whole(x: Node, found: Outer) -> Node:
     return einsum_node([found.core, found.factor], [[k for k in range(rank) if k not in own], own], range(rank), {})
 
 
-__all__ = ["pull_outer_factors"]
+__all__ = ["Outer", "outer_product", "pull_outer_factors"]

@@ -4,7 +4,8 @@ Derivatives with respect to selections of the variables (`selections`) are canon
 to be zero stands as an identity (`delta`) between axes.  `pieces` takes such an expression apart into a sum of terms,
 each a dense array of values with the statement which axes run together.  A band matrix is a few vectors, a
 block-diagonal one an array of blocks.  The structure does not depend on the sizes, so preparation does not either;
-positions are numbers only once arrays arrive.  No compression by colouring is needed: every value computed is an entry.
+positions are numbers only once arrays arrive.  Every value computed is an entry; compression by colouring (`coloured`)
+is for formulas that hide their structure.
 
 Values that fall on equally spaced places of the result are written there as a slice, others through an index array.
 """
@@ -67,10 +68,11 @@ def _structure(x: Node, known: Mapping[Node, dict[Labels, Node]]) -> dict[Labels
             return {(0, 0): einsum_node([constant_node(1, x.type.dtype)], [()], [0], {0: x.type.shape[0]})}
         case "einsum":
             return _product(x, known)
-        case "add" if all(i.type.shape == x.type.shape for i in x.inputs):
+        case "add":
             found: dict[Labels, list[Node]] = {}
             for i in x.inputs:
-                for labels, values in known[i].items():
+                for own, part in known[i].items():
+                    labels, values = _broadcast(own, part, i, x)
                     found.setdefault(labels, []).append(values)
             return {labels: _sum(v) for labels, v in found.items()} if list(found) != [_every(x)] else dense
         case "mul" | "div" | "mask":
@@ -78,6 +80,21 @@ def _structure(x: Node, known: Mapping[Node, dict[Labels, Node]]) -> dict[Labels
             return _elementwise(x, [k for k in carriers if _is_sparse(x.inputs[k], x, known)], known) or dense
         case _:
             return dense
+
+
+def _broadcast(labels: Labels, values: Node, x: Node, whole: Node) -> tuple[Labels, Node]:
+    """A piece of `x` as a piece of the larger `whole` that `x` broadcasts to."""
+    own, all_ = x.type.shape, whole.type.shape
+    if own == all_:
+        return labels, values
+    lead = len(all_) - len(own)
+    every = [100 + k if k < lead or own[k - lead] != n else labels[k - lead] for k, n in enumerate(all_)]
+    places = distinct(labels)
+    used = [k for k in places if k in every]
+    reduced = einsum_node([values], [places], used, {})
+    target = distinct(every)
+    sizes = {k: all_[k - 100] for k in target if k >= 100}
+    return _numbered(every), einsum_node([reduced], [used], target, sizes)
 
 
 def _every(x: Node) -> Labels:
@@ -258,7 +275,7 @@ def output_parts(root: Node) -> list[tuple[Node, Selection]]:
             if long != own:
                 (x,) = canonicalise([einsum_node([x], [own], long, {})])
                 place = Expr(einsum_node([place.node], [own], long, {}))
-            found.append((x, Selection(output, place.node, symbol(f"part{len(found)}_", x.type).node)))
+            found.append((x, Selection(output, place.node, symbol(f"part{len(found)}_", x.type).node, place.node)))
     return found
 
 
