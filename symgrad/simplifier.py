@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from .compiler.types import is_float
 from .expression import constant, constant_value
 from .graph import Node, consumer_counts, lookup, node, postorder, substitute
+from .rewrite import short_masks as short_masks
+from .rewrite import short_matrices as short_matrices
 from .rewrite import short_selections as short_selections
 from .rewrite.assumptions import Assumptions, unvisited
 from .rewrite.canonical import canonical_node, canonicalise, rebuild
@@ -27,7 +29,7 @@ from .rewrite.fractions import Fractions
 from .rewrite.short import SHORT
 from .rewrite.short_arrays import forms
 from .rewrite.terms import constant_node, number_of
-from .show.constants import nearest_named
+from .show.constants import nearest_named, parted
 from .show.cost import CHARACTER, Lengths, reading
 from .show.text import text
 
@@ -45,6 +47,8 @@ LARGE = frozenset({"one fraction", "signs", "roots joined", "one fraction of a s
 VERY_LARGE = LARGE | {"common number", "sign into a difference"}
 """What is left out where nobody reads the whole: a sign that moves makes everything above it anew, and a sum of its own
 beside the one that others share."""
+SIGN = 3
+"""How many characters must be saved by what holds for one sign only."""
 LEVELS = 8
 """How often the operands that a step made are simplified before the node that they are operands of is left to the next
 round."""
@@ -77,17 +81,19 @@ def simplify(
     read = len(postorder(best.nodes)) <= SURVEYABLE
     compare = total or (_length if read else _operations)
 
-    def worth(nodes: Sequence[Node]) -> tuple[int, int]:
-        return compare(nodes), sum(map(weigh, nodes))
+    def worth(found: Simplified) -> tuple[int, int]:
+        one_sign = any(what == "not negative" for what, _ in facts.unknown(found.assumed))
+        return compare(found.nodes) + SIGN * one_sign, sum(map(weigh, found.nodes))
 
     while True:
         ways = _ways(len(postorder(best.nodes)))
         found = [_search(best.nodes, weigh, facts, omitted) for omitted in ways]
-        shortest = min(found, key=lambda s: worth(s.nodes))
-        if worth(shortest.nodes) >= worth(best.nodes):
+        found = [Simplified(f.nodes, best.steps + f.steps, best.assumed + f.assumed) for f in found]
+        shortest = min(found, key=worth)
+        if worth(shortest) >= worth(best):
             break
-        best = Simplified(shortest.nodes, best.steps + shortest.steps, best.assumed + shortest.assumed)
-    if worth(roots) <= worth(best.nodes) and canonicalise(roots, stable=False) == list(roots):
+        best = shortest
+    if worth(Simplified(list(roots))) <= worth(best) and canonicalise(roots, stable=False) == list(roots):
         return Simplified(list(roots))  # a stable form that is read as easily is no reason to change it
     best.assumed = list(dict.fromkeys(facts.unknown(best.assumed)))
     return best
@@ -111,15 +117,31 @@ def _ways(size: int) -> tuple[frozenset[str], ...]:
 
 def _with_names(roots: Sequence[Node]) -> list[Node]:
     """`roots` with numbers that rounding moved away from one with a name put back: ``0.7978845608028653`` is
-    ``sqrt(2/pi)``."""
+    ``sqrt(2/pi)``, and ``0.3333333333333333*x`` is ``x/3``."""
     new: dict[Node, Node] = {}
     for x in postorder(roots):
-        if x.op.name == "constant" and x.type.dtype == "f64" and not x.type.shape:
+        if _is_float(x):
             value = float(constant_value(x))
             near = nearest_named(value)
             if near != value and math.isfinite(value):
                 new[x] = constant(near).node
-    return substitute(roots, new) if new else list(roots)
+    roots = substitute(roots, new) if new else list(roots)
+    products = {x: made for x in postorder(roots) if x.op.name == "mul" and (made := _parted(x)) is not None}
+    return substitute(roots, products) if products else roots
+
+
+def _is_float(x: Node) -> bool:
+    return x.op.name == "constant" and x.type.dtype == "f64" and not x.type.shape
+
+
+def _parted(x: Node) -> Node | None:
+    """The product `x` with a number that is written with a line as one above and one below it."""
+    for k, factor in enumerate(x.inputs):
+        parts = parted(float(constant_value(factor))) if _is_float(factor) else None
+        if parts is not None:
+            above, below = (constant(v).node for v in parts)
+            return node(lookup("div"), (node(x.op, (*x.inputs[:k], above, *x.inputs[k + 1 :])), below))
+    return None
 
 
 @dataclass

@@ -491,6 +491,13 @@ def _cast(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
     if value.op.name == "constant":
         data = x.op.evaluate([constant_value(value)], x.params, {})
         return node(value.op, (), (dtype, value.params[1], data.tobytes()))
+    if value.op.name == "delta":
+        return node(value.op, (), (value.params[0], dtype))
+    if value.op.name == "einsum" and value.type.dtype == "bool" and any(map(has_delta, value.inputs)):
+        labels, out, extra = value.params
+        if all(k in out for ls in labels for k in ls):  # diag(c): a product of truth values is that of their numbers
+            parts = tuple(_cast(node(x.op, (i,), x.params), (i,), (True,)) for i in value.inputs)
+            return rebuild(node(value.op, parts, (labels, out, extra)))
     if value.op.name in ("add", "mul") and value.type.dtype == "i64" and is_float(dtype) and _of_sizes(value):
         parts = tuple(_cast(node(x.op, (i,), x.params), (i,), (True,)) for i in value.inputs)
         return rebuild(node(value.op, parts))

@@ -13,15 +13,16 @@ from typing import Any
 
 from ..build import symbol
 from ..compiler.types import ArrayType
-from ..expression import Expr
+from ..expression import FUNCTIONS, Expr
 from ..graph import Node
 from .pattern import instantiate
 from .short import SHORT, function
 
-sin, cos, tan, sinh, cosh, tanh, exp, log, sqrt, arctan, arcsin, hypot = (
+sin, cos, tan, sinh, cosh, tanh, exp, log, sqrt, arctan, arcsin, hypot, diag, outer = (
     function(n)
-    for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "arctan", "arcsin", "hypot")
-)
+    for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "arctan", "arcsin", "hypot", "diag",
+              "outer")
+)  # fmt: skip
 
 ORDINARY: dict[str, Callable[..., Any]] = {
     "cosh_difference": lambda x, d: cosh(x + d) - cosh(x), "sinh_difference": lambda x, d: sinh(x + d) - sinh(x),
@@ -31,12 +32,13 @@ ORDINARY: dict[str, Callable[..., Any]] = {
     "root_ratio": lambda x, d: 1 - x / sqrt(x**2 + d), "hypot_difference": lambda x, y: sqrt(x**2 + y**2) - x,
     "hypot_ratio": lambda x, y: 1 - x / sqrt(x**2 + y**2), "direction": lambda x, y: x / hypot(x, y),
     "cosm1pxx": lambda x: cos(x) - 1 + x**2 / 2, "expm1mx": lambda x: exp(x) - 1 - x,
+    "expm1mxexp": lambda x: exp(x) - 1 - x * exp(x),
     "log1mexp": lambda x: log(1 - exp(x)), "log1p_ratio": lambda x, y: log(1 + x / y),
     "sinhmx": lambda x: sinh(x) - x, "sinmxcos": lambda x: sin(x) - x * cos(x), "tanmx": lambda x: tan(x) - x,
     "xcoshmsinh": lambda x: x * cosh(x) - sinh(x), "xlog1pmx": lambda x: (1 + x) * log(1 + x) - x,
     "xlogxmx": lambda x: x * log(x) - x + 1, "xm1mlog": lambda x: x - 1 - log(x), "xmarctan": lambda x: x - arctan(x),
     "xmlog1p": lambda x: x - log(1 + x), "xmsin": lambda x: x - sin(x), "xmtanh": lambda x: x - tanh(x),
-    "expm1": lambda x: exp(x) - 1, "log1p": lambda x: log(1 + x),
+    "hypot": lambda x, y: sqrt(x**2 + y**2), "expm1": lambda x: exp(x) - 1, "log1p": lambda x: log(1 + x),
 }  # fmt: skip
 """The formula that an operation computes without losing digits."""
 QUOTIENTS: dict[str, tuple[Callable[[Expr], Expr], int]] = {
@@ -47,13 +49,17 @@ QUOTIENTS: dict[str, tuple[Callable[[Expr], Expr], int]] = {
     "tanhxx": (tanh, 1), "arctanxx": (arctan, 1), "arcsinxx": (arcsin, 1),
 }  # fmt: skip
 """N and p of the operations that are N(x)/x**p and, of order n, its n-th derivative."""
+SOFTMAX: dict[str, Callable[[Any], Any]] = {
+    "softmax_rest": lambda s: 1 - s, "softmax_slope": lambda s: diag(s) - outer(s, s),
+}  # fmt: skip
+"""Functions of arrays by the softmax of their operand."""
 HIGHEST = 3
 """Derivatives of higher order are longer than their names are strange."""
 
 
 def is_ordinary(x: Node) -> bool:
     """Whether people write the operation of `x`, rather than the formula that it computes."""
-    return x.op.name not in ORDINARY and x.op.name not in QUOTIENTS
+    return not any(x.op.name in table for table in (ORDINARY, QUOTIENTS, SOFTMAX)) and x.op.name != "xexpm1"
 
 
 @lru_cache(maxsize=256)
@@ -62,6 +68,8 @@ def _template(name: str, order: int, rank: int) -> tuple[Node, tuple[Node, ...]]
     wild = [symbol(f"{c}_", ArrayType("f64")) for c in "abc"[:rank]]
     if name in ORDINARY:
         made: Expr = ORDINARY[name](*wild)
+    elif name == "xexpm1":
+        made = _inverse_derived(order, wild[0])
     else:
         numerator, power = QUOTIENTS[name]
         made = _derived(numerator(wild[0]), power, order, wild[0])
@@ -81,15 +89,37 @@ def _derived(numerator: Expr, power: int, order: int, x: Expr) -> Expr:
     return found[order]
 
 
-@SHORT.procedure("ordinary notation", *ORDINARY, *QUOTIENTS)
+def _inverse_derived(order: int, x: Expr) -> Expr:
+    """The derivative of f = x/(exp(x) - 1), from f*(exp(x) - 1) = x by Leibniz's rule."""
+    below = exp(x) - 1
+    found = [x / below]
+    for n in range(1, order + 1):
+        total: Expr = 1 - exp(x) * found[0] if n == 1 else -exp(x) * found[0]
+        for k in range(1, n):
+            total = total - comb(n, k) * exp(x) * found[k]
+        found.append(total / below)
+    return found[order]
+
+
+@SHORT.procedure("ordinary notation", *ORDINARY, *QUOTIENTS, "xexpm1")
 def _ordinary(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
     order = x.params[0] if x.params else 0
     if not isinstance(order, int) or order > HIGHEST or len(x.params) > 1:
         return None
     made, wild = _template(x.op.name, order, len(x.inputs))
     result = instantiate(made, dict(zip(wild, x.inputs, strict=True)), x.type.dtype, rebuild)
-    holed = x.inputs[0] if x.op.name in QUOTIENTS or x.op.name == "direction" else None
+    holed = x.inputs[0] if x.op.name in QUOTIENTS or x.op.name in ("direction", "xexpm1") else None
     return result, [] if holed is None else [("not zero", holed)]
+
+
+@SHORT.procedure("ordinary notation", *SOFTMAX)
+def _of_softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
+    """``1 - softmax(x)``, and the Jacobian of softmax as ``diag(s) - outer(s, s)``."""
+    s: Expr = FUNCTIONS["softmax"](Expr(x.inputs[0]), *x.params)
+    if x.op.name == "softmax_slope" and s.ndim != 1:
+        return None
+    made: Expr = SOFTMAX[x.op.name](s)
+    return made.canonical().node
 
 
 __all__ = ["is_ordinary"]

@@ -171,10 +171,21 @@ class Bag:
             x = rebuild(node(lookup("mask"), (condition, x)))
         return x
 
+    def _untie_units(self) -> None:
+        """A summed axis of size 1 ties no factors: each has a label of its own."""
+        seen: set[int] = set()
+        for n, (x, ls) in enumerate(self.factors):
+            tied = {k for k in ls if k in seen and self.sizes[k] == 1 and k not in self.out}
+            if tied:
+                rename = {k: self.fresh(1) for k in tied}
+                self.factors[n] = (x, tuple(rename.get(k, k) for k in ls))
+            seen.update(ls)
+
     def collect(self) -> None:
         """Equal factors with equal labels become powers, a quotient one with the factors of its labels; summed labels
         that no factor has become numbers."""
         self._join_quotients()
+        self._untie_units()
         powers: dict[Factor, int] = {}
         for x, ls in self.factors:
             base, k = x, 1

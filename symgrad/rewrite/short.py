@@ -60,6 +60,7 @@ SHORT.add([
     Rule("tan", lambda a, x: (a * sin(x) / cos(x), a * tan(x)), at="div cos mul sin"),
     Rule("plain tan", lambda x: (sin(x) / cos(x), tan(x)), at="div cos sin"),
     Rule("secant", lambda x: (1 + tan(x) ** 2, 1 / cos(x) ** 2), at="add pow tan"),
+    Rule("secant scaled", lambda a, x: (a + a * tan(x) ** 2, a / cos(x) ** 2), at="add mul pow"),
     Rule("half of an angle", lambda x: ((1 + tan(x) ** 2) / tan(x), 2 / sin(2 * x)), at="div add pow tan"),
     Rule("half of an angle", lambda a, x: (a / (tan(x) * cos(x) ** 2), 2 * a / sin(2 * x)), at="div mul pow tan"),
     Rule("cos times tan", lambda x: (cos(x) * tan(x), sin(x)), assumes=("not a pole", "x"), at="mul cos tan"),
@@ -93,7 +94,7 @@ def _zero(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[st
 @SHORT.procedure("cancel", "div")
 def _cancel(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
     """Equal factors above and below the line."""
-    above, below = (_powers(i) for i in x.inputs)
+    above, below = (powers_of(i) for i in x.inputs)
     shared = [b for b in above if b in below and number_of(b) is None]
     if not shared:
         return None
@@ -108,7 +109,8 @@ def _cancel(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[
     return product.build(x.type), [("not zero", b) for b in shared]
 
 
-def _powers(x: Node) -> dict[Node, int]:
+def powers_of(x: Node) -> dict[Node, int]:
+    """The factors of a product with their whole powers."""
     found: dict[Node, int] = {}
     for f in x.inputs if x.op.name == "mul" else (x,):
         base, k = f, 1
@@ -153,6 +155,35 @@ def _even_power_of_hypot(x: Node, rebuild: Callable[[Node], Node]) -> Node | Non
     a, b = map(Expr, base.inputs)
     made = rebuild(((a**2 + b**2) ** float(k / 2)).node)
     return made if made.type == x.type else None
+
+
+TANGENTS = {"tan": ("sin", "cos"), "tanh": ("sinh", "cosh")}
+
+
+@SHORT.procedure("powers of sine and cosine", "mul", "div", near=TANGENTS)
+def _powers_of_sine(x: Node, rebuild: Callable[[Node], Node]) -> tuple[Node, list[tuple[str, Node]]] | None:
+    """``cosh(x)**2*tanh(x)**2`` as ``sinh(x)**2``: a tangent beside the sine or cosine is the quotient of both."""
+    above, below = (powers_of(i) for i in (x.inputs if x.op.name == "div" else (x, constant_node(1, x.type.dtype))))
+    for f in (*above, *below):
+        if f.op.name not in TANGENTS:
+            continue
+        sine, cosine = (node(lookup(n), f.inputs) for n in TANGENTS[f.op.name])
+        powers = {g: above.get(g, 0) - below.get(g, 0) for g in (sine, cosine, f)}
+        k = powers[f]
+        if powers[cosine] * k > 0 or powers[sine] * k < 0:
+            from .canonical import Product
+
+            product = Product()
+            for side, sign in ((above, 1), (below, -1)):
+                for g, n in side.items():
+                    if g not in powers:
+                        product.take(g, n * sign, True)
+            for g, n in ((sine, powers[sine] + k), (cosine, powers[cosine] - k)):
+                if n:
+                    product.take(g, n, True)
+            made = product.build(x.type)
+            return (made, [("not a pole", f.inputs[0])]) if made.type == x.type else None
+    return None
 
 
 @SHORT.procedure("product of the others", "mul")

@@ -53,12 +53,10 @@ def _multiplied_out(x: Node) -> Iterator[Form]:
         terms: list[tuple[Fraction, Node | None]] = []
         for t in operand.inputs:
             own = labels[k][len(labels[k]) - len(t.type.shape) :]
-            if t.type.shape != operand.type.shape[len(operand.type.shape) - len(t.type.shape) :]:
-                break
             sizes = {label: n for label, n in zip(labels[k], operand.type.shape, strict=True) if label not in own}
             c, base = split(t)
             lost = [label for label in sizes if not any(label in ls for j, ls in enumerate(labels) if j != k)]
-            if base is None or lost:
+            if base is None or lost or t.type.shape != operand.type.shape[len(operand.type.shape) - len(own) :]:
                 whole = reduce_over(x, k, t)
                 if whole is None:
                     break

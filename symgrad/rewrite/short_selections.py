@@ -25,6 +25,7 @@ Rebuild = Callable[[Node], Node]
 
 SHORT.add([
     Rule("size times sign", lambda x: (absolute(x) * sign(x), x), at="mul abs sign"),
+    Rule("size", lambda x: (x * sign(x), absolute(x)), at="mul sign"),
     Rule("square of a size", lambda x: (absolute(x) ** 2, x**2), at="pow abs"),
     Rule("by its size", lambda x: (x / absolute(x), sign(x)), assumes=("not zero", "x"), at="div abs"),
     Rule("positive part", lambda x: (mask(x > 0, x), relu(x)), at="mask greater"),
@@ -33,20 +34,46 @@ SHORT.add([
 
 @SHORT.procedure("branches of one condition", "add")
 def _branches(x: Node, rebuild: Rebuild) -> Found:
-    """``mask(c, a) + mask(~c, b)`` as ``where(c, a, b)``, or as a if both are a."""
-    masks = [(i, split(i)) for i in x.inputs]
-    found = [(i, k, m) for i, (k, m) in masks if m is not None and m.op.name == "mask"]
+    """``mask(c, a) + mask(~c, b)`` as ``where(c, a, b)``, or as a if both are a; the truth of c is a mask of 1."""
+    found = [(i, k, m) for i in x.inputs for k, m in [_masked(i)] if m is not None]
     for n, (i, k, m) in enumerate(found):
         for j, h, o in found[n + 1 :]:
             for (c, a, first), (d, b, second) in (((m.inputs[0], m, k), (o.inputs[0], o, h)),
                                                   ((o.inputs[0], o, h), (m.inputs[0], m, k))):  # fmt: skip
-                if _opposite(c) is not d:
+                apart = _sides(c) is not None and _sides(c) == (_sides(d) or ())[::-1]
+                if _opposite(c) is not d and not apart:
                     continue
                 values = [times_number(first, a.inputs[1], rebuild), times_number(second, b.inputs[1], rebuild)]
                 made = values[0] if values[0] is values[1] else rebuild(node(lookup("where"), (c, *values)))
                 rest = [y for y in x.inputs if y is not i and y is not j]
-                return rebuild(node(x.op, (*rest, made))) if rest else made
+                assumed = [("not zero", difference(c, rebuild))] if apart else []
+                return rebuild(node(x.op, (*rest, made))) if rest else made, assumed
     return None
+
+
+def _sides(c: Node) -> tuple[Node, ...] | None:
+    """The larger and the smaller side of a strict comparison."""
+    return {"greater": c.inputs, "less": c.inputs[::-1]}.get(c.op.name)
+
+
+def difference(c: Node, rebuild: Rebuild) -> Node:
+    """The difference of the sides of a comparison."""
+    return rebuild(node(lookup("sub"), c.inputs))
+
+
+def _masked(x: Node) -> tuple[Fraction, Node | None]:
+    """The number and the mask whose product `x` is, None if there is no mask."""
+    k, m = split(x)
+    if m is None or m.op.name == "mask":
+        return k, m
+    factors = m.inputs if m.op.name == "mul" else (m,)
+    chosen = [f for f in factors if f.op.name == "cast" and f.inputs[0].type.dtype == "bool"]
+    if len(chosen) != 1:
+        return k, None
+    rest = [f for f in factors if f is not chosen[0]] or [constant_node(1, m.type.dtype)]
+    value = rest[0] if len(rest) == 1 else node(m.op, tuple(rest))
+    made = node(lookup("mask"), (chosen[0].inputs[0], value))
+    return k, made if made.type == m.type else None
 
 
 def times_number(c: Fraction, x: Node, rebuild: Rebuild) -> Node:
@@ -100,13 +127,13 @@ def _never_both_zero(a: Node, b: Node) -> bool:
     return bool(value) or zero
 
 
-def _negated(x: Node) -> Node | None:
+def negated(x: Node) -> Node | None:
     return x.inputs[0] if x.op.name == "logical_not" else None
 
 
 def _fails_with(a: Node, b: Node) -> bool:
     """Whether both negate strict comparisons that exclude each other."""
-    inner = [_negated(c) for c in (a, b)]
+    inner = [negated(c) for c in (a, b)]
     if inner[0] is None or inner[1] is None or {i.op.name for i in inner if i is not None} - {"greater", "less"}:
         return False
     first, second = (i.inputs if i.op.name == "greater" else i.inputs[::-1] for i in inner if i is not None)
@@ -123,7 +150,7 @@ def _truth(value: bool, x: Node) -> Node | None:
 
 @SHORT.procedure("not twice", "logical_not")
 def _not(x: Node, rebuild: Rebuild) -> Found:
-    inner = _negated(x.inputs[0])
+    inner = negated(x.inputs[0])
     if inner is not None:
         return inner
     if x.inputs[0].op.name in ("equal", "not_equal"):
@@ -197,7 +224,7 @@ def _is_exceptional(x: Node) -> bool:
 
 def _not_both_zero(condition: Node) -> Node | None:
     """Of ``~((x == 0) & (y == 0))`` the distance that is not 0."""
-    both = _negated(condition)
+    both = negated(condition)
     if both is None or both.op.name != "logical_and" or any(c.op.name != "equal" for c in both.inputs):
         return None
     tested = [[i for i in c.inputs if number_of(i) != 0] for c in both.inputs]
@@ -217,9 +244,9 @@ def _larger(x: Node, rebuild: Rebuild) -> Found:
         for j, d, n in found[k + 1 :]:
             if c != d or not _fails_with(m.inputs[0], n.inputs[0]):
                 continue
-            inner = _negated(n.inputs[0])
+            inner = negated(n.inputs[0])
             assert inner is not None
-            shares = [_unshared(v.inputs[1], rebuild) for v in (m, n)]
+            shares = [unshared(v.inputs[1], rebuild) for v in (m, n)]
             if None in shares:
                 continue
             # m holds where n's comparison does: it is the branch of that side.
@@ -232,7 +259,7 @@ def _larger(x: Node, rebuild: Rebuild) -> Found:
     return None
 
 
-def _unshared(x: Node, rebuild: Rebuild) -> Node | None:
+def unshared(x: Node, rebuild: Rebuild) -> Node | None:
     """A product without its factor ``where(a == b, 0.5, 1)``; None if it has none."""
     factors = list(x.inputs) if x.op.name == "mul" else [x]
     for k, f in enumerate(factors):

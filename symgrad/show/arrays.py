@@ -83,6 +83,9 @@ class Arrays:
         for i, ls, counts in zip(x.inputs, labels, weak, strict=True):
             # A truth value in a product takes the element type of what stands beside it.
             t = self.of[i.inputs[0] if counts and not all(weak) else i]
+            gone = [k for k, label in enumerate(ls) if sizes[label] == 1 and label not in out]
+            if gone and len(x.inputs) > 1 and len(set(ls)) == len(ls):
+                t, ls = self._without_units(i, gone), tuple(label for k, label in enumerate(ls) if k not in gone)
             whole = t.form == "matmul" and self.uses[i] == 1 and len(t.parts) < LONGEST_CHAIN
             chain = t.parts if whole else (t,)
             if not network.add(chain, ls):
@@ -142,6 +145,9 @@ class Arrays:
     def _without_units(self, source: Node, gone: list[int]) -> Term:
         """`source` without axes of size 1: integer indices."""
         rank = source.type.rank
+        vector = self._right_side(source) if gone == [rank - 1] else None
+        if vector is not None:
+            return self.terms.call("solve", [self.of[source.inputs[0]], vector], 1)
         if source.op.name == "slice" and self.uses[source] == 1:
             inner = source.inputs[0]
             items = cut_items(source)
@@ -152,6 +158,14 @@ class Arrays:
         else:
             inner, items = source, ["0" if k in gone else ":" for k in range(rank)]
         return self._indexed(self.of[inner], items, rank - len(gone))
+
+    def _right_side(self, source: Node) -> Term | None:
+        """The vector that the column on the right side of linear equations is."""
+        if source.op.name != "solve" or source.type.rank != 2:
+            return None
+        b = source.inputs[1]
+        column = b.op.name == "einsum" and len(b.inputs) == 1 and b.inputs[0].type.rank == 1
+        return self.of[b.inputs[0]] if column and len(source.inputs[0].type.shape) == 2 else None
 
     def _batched(self, x: Node, labels: tuple[Labels, ...], out: Labels) -> Term | None:
         """Matrix products over leading axes, and elementwise products with unit axes."""

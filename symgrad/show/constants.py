@@ -15,6 +15,8 @@ from ..rewrite.terms import as_ratio
 
 ROUNDED = 2
 """Units in the last place that arithmetic on a named number may have lost."""
+LARGEST, UNENDING = 100, 15
+"""What the numbers of a ratio may be, and how many characters its decimals have at least."""
 SMALL = (1, 2, 3, 4, 5, 6, 8, 180)
 NAMED: dict[str, tuple[float, str | None, float]] = {
     # name: its value, the function and its argument (None: a name of its own)
@@ -69,16 +71,35 @@ def named_numbers() -> dict[float, Named]:
 
 
 def nearest_named(value: float) -> float:
-    """The number with a name that rounding turned into `value`, at most two units in the last place away; `value` if
-    there is none."""
+    """The number with a name or the ratio of small numbers that rounding turned into `value`, at most two units in the
+    last place away; `value` if there is none."""
     names = named_numbers()
     below = above = abs(value)
     for _ in range(ROUNDED + 1):
         for near in (below, above):
-            if near in names:
+            if near in names or ratio(near) is not None:
                 return math.copysign(near, value)
         below, above = math.nextafter(below, 0.0), math.nextafter(above, math.inf)
     return value
+
+
+def ratio(value: float) -> Fraction | None:
+    """The ratio of small numbers whose float `value` is, if its decimals do not end: ``1/3``, but 0.3."""
+    if not math.isfinite(value) or abs(value) > LARGEST or len(repr(value)) < UNENDING:
+        return None
+    found = Fraction(value).limit_denominator(LARGEST)
+    return found if found and float(found) == value and abs(found.numerator) <= LARGEST else None
+
+
+def parted(value: float) -> tuple[float, float] | None:
+    """What a product has above and below its line if `value` is written with one there: ``x/3``, ``x/(2*pi)``."""
+    found = ratio(value)
+    if found is not None:
+        return float(found.numerator), float(found.denominator)
+    name = named_number(abs(value))
+    if name is None or not name.below:
+        return None
+    return math.copysign(name.over, value), name.under * NAMED[name.name][0]
 
 
 def named_number(value: float) -> Named | None:

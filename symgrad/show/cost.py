@@ -15,12 +15,15 @@ from ..graph import Node, Params, postorder
 from ..ops.contraction import einsum_node
 from ..rewrite.assumptions import unvisited
 from ..rewrite.ordinary import is_ordinary
-from ..rewrite.terms import number_of, split
+from ..rewrite.short_matrices import is_entangled, is_quotient_by_rows
+from ..rewrite.terms import ONE, number_of, split
 from .text import text
 
 CHARACTER = 64
 STRANGE, KNOWN = 60, 6
 """What the name of an operation that stands for another formula costs a reader, if few or some know it."""
+ENTANGLED = 200
+"""What a product costs a reader that is better multiplied out, such as ``(eye(n) - s[:, None])*s``."""
 OPERATOR = {"add": 3, "mul": 1, "div": 1, "pow": 2, "neg": 1, "less": 3, "greater": 3, "equal": 4, "not_equal": 4}
 TIGHT = {"mul": ("add",), "div": ("add", "div", "mul"), "pow": ("add", "mul", "div", "pow")}
 
@@ -39,9 +42,24 @@ class Lengths:
 
 def own_length(x: Node) -> int:
     """The characters that `x` adds to those of its inputs; names that no reader knows count as long ones."""
+    return _characters(x) + strangeness(x)
+
+
+def strangeness(x: Node) -> int:
+    """What reading `x` costs beside its characters, in characters."""
+    if not is_ordinary(x):
+        order = x.params[0] if x.params and isinstance(x.params[0], int) else 0
+        return KNOWN if x.op.name in ("expm1", "log1p") else STRANGE * (1 + 2 * max(order, 0))
+    if x.op.name in ("mul", "div", "einsum") and len(x.type.shape) > 1:
+        odd = any(is_entangled(x, k) for k in range(len(x.inputs)))
+        return ENTANGLED * (odd or (x.op.name == "einsum" and any(map(is_quotient_by_rows, x.inputs))))
+    return 0
+
+
+def _characters(x: Node) -> int:
     name = x.op.name
     if not is_ordinary(x):
-        return len(name) + (KNOWN if name in ("expm1", "log1p") else STRANGE)
+        return len(name)
     if name in ("symbol", "size"):
         return len(str(x.params[0]))
     if name == "constant":
@@ -52,12 +70,18 @@ def own_length(x: Node) -> int:
         if name == "add" and any(_is_negative(i) for i in x.inputs):
             # The sign between two terms is that of the second; one in front stands alone.
             gaps -= sum(map(_is_negative, x.inputs)) - all(map(_is_negative, x.inputs))
+        if name == "pow" and (number_of(x.inputs[1]) or ONE).denominator > 1:
+            gaps += 2  # sqrt(x) is read more easily than x**0.5
         brackets = 2 * sum(i.op.name in TIGHT.get(name, ()) for i in x.inputs)
         signs = sum(name == "mul" and number_of(i) == -1 for i in x.inputs) * -2
         if name == "div" and x.inputs[1].op.name == "size" and _is_total(x.inputs[0]):
             gaps -= 2  # sum(x)/n is written mean(x)
         return gaps + brackets + signs
     if name == "einsum":
+        if len(x.inputs) == 1 and x.inputs[0].op.name == "solve" and x.inputs[0].type.shape[-1] == 1:
+            return -len("[:, None]")  # the solution for a vector is written without the axis of columns
+        if len(x.inputs) == 1 and x.inputs[0].op.name == "cast" and x.inputs[0].inputs[0].type.dtype == "bool":
+            return len("sum()") + len('astype(, "f64")') * (x.type.dtype != "i64")
         loose = sum(i.op.name == "add" for i in x.inputs) if len(x.inputs) > 1 else 0
         return _signs_of_einsum(x.params, tuple(i.type for i in x.inputs)) + 2 * loose
     if name == "delta":
@@ -99,4 +123,4 @@ COSTS: dict[str, Callable[[], Callable[[Node], int]]] = {"length": Lengths, "ope
 
 def reading(nodes: Sequence[Node], length: int) -> int:
     """The cost of a text of `length` characters: these and the strange names in it."""
-    return length + sum(STRANGE for n in postorder(nodes) if not is_ordinary(n) and n.op.name not in ("expm1", "log1p"))
+    return length + sum(strange for n in postorder(nodes) if (strange := strangeness(n)) > KNOWN)

@@ -157,6 +157,9 @@ class _Latex:
         found: list[Piece] = []
         for k, (sign, p) in enumerate(zip(t.data, t.parts, strict=True)):
             found += ["-" if k == 0 else " - "] if sign < 0 else [" + "] if k else []
+            if t.rank == 2 and p.rank == 1:  # a vector in a sum of matrices is each of their rows
+                found += [r"\mathbf{1} ", (p, ATOM), f"^{{{self.style.transpose}}}"]
+                continue
             found.append((p, SUM if p.form == "bigsum" and k == len(t.parts) - 1 else PRODUCT))
         return found
 

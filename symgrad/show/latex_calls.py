@@ -69,6 +69,12 @@ def _cases(t: Term, top: str) -> list[Piece]:
     return [r"\begin{cases} ", *first, r" \\ ", other, r" & \text{otherwise} \end{cases}"]
 
 
+def _converted(t: Term, top: str) -> list[Piece]:
+    """A truth value as the number 0 or 1 in Iverson's brackets; other conversions are not written."""
+    truth = t.parts[0].form in ("binary", "not")
+    return [r"\left[", (t.parts[0], 0), r"\right]"] if truth else [(t.parts[0], 0)]
+
+
 def _filled(symbol: str) -> Form:
     def pieces(t: Term, top: str) -> list[Piece]:
         shape = t.parts[0].data[0].strip("()").replace(", ", r" \times ").replace("*", " ")
@@ -112,7 +118,7 @@ CALLS: dict[str, Form] = {
     "where": Form(_cases, lambda t: 1), "mask": Form(_cases, lambda t: 1),
     "eye": _filled(r"\mathbf{I}"), "zeros": _filled(r"\mathbf{0}"),
     "ones": _filled(r"\mathbf{1}"), "full": Form(_full, lambda t: PRODUCT),
-    "einsum": Form(_einsum, lambda t: ATOM if t.rank else SUM), "astype": _around("", ""),
+    "einsum": Form(_einsum, lambda t: ATOM if t.rank else SUM), "astype": Form(_converted),
     "array": _around("", ""), "broadcast_to": Form(
         lambda t, top: [r"\operatorname{broadcast}\left(", (t.parts[0], 0), r"\right)"]),
 }  # fmt: skip

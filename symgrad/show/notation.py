@@ -18,8 +18,8 @@ from ..compiler.types import RANK, ArrayType, is_float
 from ..expression import FUNCTIONS, Expr, constant_value
 from ..graph import Node, consumer_counts, postorder
 from .arrays import Arrays
-from .constants import named_number
-from .terms import Term, Terms, signed
+from .constants import named_number, ratio
+from .terms import Term, Terms, factors_of, signed
 
 OPERATORS = {"floordiv": "//", "mod": "%"}
 NESTING = {"add": "sum", "sub": "sum", "neg": "sum", "mul": "product"}
@@ -118,7 +118,7 @@ class Notation:
         if found is not None and "pi" in found.name and self._pi_is_taken:
             return self.terms.literal(repr(value))
         if found is None:
-            return self.terms.number(value, dtype, explicit=explicit)
+            return self._ratio(value, dtype) or self.terms.number(value, dtype, explicit=explicit)
         number = self.terms.number
         name = number(found.argument)
         if found.function is not None:
@@ -127,6 +127,14 @@ class Notation:
         top, bottom = (over, [under, name]) if found.below else (self.terms.product([over, name], 0), [under])
         body = self.terms.number_quotient(top, self.terms.product(bottom, 0))
         return body if value > 0 else self.terms.negative(body)
+
+    def _ratio(self, value: Any, dtype: str) -> Term | None:
+        """``2/3``, whose float has no end of decimals."""
+        found = ratio(value) if dtype == "f64" and isinstance(value, float) else None
+        if found is None:
+            return None
+        body = self.terms.number_quotient(self.terms.number(abs(found.numerator)), self.terms.number(found.denominator))
+        return body if found > 0 else self.terms.negative(body)
 
     # ---- leaves
 
@@ -218,6 +226,11 @@ class Notation:
 
     def _div(self, x: Node) -> Term:
         top, bottom = self._factors(x)
+        halves, rest = _halving([top])
+        if halves != 1 and not rest and bottom.form != "number":
+            sign, body = signed(bottom)
+            bottom = self.terms.product([self.terms.number(sign * halves), *factors_of(body)])
+            top = self.terms.number(1)
         return self.terms.quotient(top, bottom, x.type.rank)
 
     def _pow(self, x: Node) -> Term:
@@ -308,8 +321,9 @@ def _is_size(x: Node) -> bool:
 def _is_whole_piece(x: Node) -> bool:
     if x.op.name != "constant" or x.type != ArrayType("f64"):
         return False
-    found = named_number(abs(constant_value(x).item()))
-    return found is not None and not found.splits
+    value = constant_value(x).item()
+    found = named_number(abs(value))
+    return ratio(value) is not None if found is None else not found.splits
 
 
 def _is_number(t: Term) -> bool:

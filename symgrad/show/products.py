@@ -234,15 +234,10 @@ class Network:
         rows, columns = self.vectors.get(i, []), self.vectors.get(j, [])
         if len(chain) == 1 and chain[0].form == "call" and chain[0].data[0] == "eye" and (rows or columns):
             return self._diag([*rows, *columns])
-        if len(chain) > 1:
+        if rows or len(chain) > 1:
             left, right = ([self._diag(v)] if v else [] for v in (rows, columns))
             return self.terms.chain((*left, *chain, *right))
-        factors = list(chain)
-        if rows:
-            factors.insert(0, self.terms.make("index", (self._vector(rows),), (":", "None"), 2))
-        if columns:
-            factors.append(self._vector(columns))
-        return self.terms.product(factors)
+        return self.terms.product([*chain, self._vector(columns)] if columns else chain)
 
 
 def _transposes(chain: Chain) -> int:
