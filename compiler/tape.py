@@ -7,7 +7,7 @@ constants, then the results of the instructions in their order, each of which re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
@@ -116,8 +116,8 @@ def print_tape(tape: Tape) -> str:
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
     """How a tape is cut: instructions ``starts[k]`` to ``starts[k + 1]`` are one function.  `slots` gives each value
-    that another piece reads, or that is an output, a place in memory of `size` numbers (NONE for the others); inputs
-    stand at the beginning.  A place serves another value when no later piece reads the first."""
+    that another piece reads a place in memory of `size` numbers (NONE for the others); inputs stand at the beginning.
+    A place serves another value when no later piece reads the first."""
 
     starts: Array
     slots: Array
@@ -133,7 +133,6 @@ def cut(tape: Tape, length: int) -> Pieces:
         used = column != NONE
         np.maximum.at(last, column[used], np.flatnonzero(used) // length)
     count = -(-n // length)
-    last[tape.outputs] = count
     own = np.concatenate([np.full(first, NONE, np.int64), np.arange(n) // length])
     crossing = np.flatnonzero((last > own) & (np.arange(first + n) >= first))
     slots = np.full(first + n, NONE, np.int64)
@@ -155,4 +154,32 @@ def cut(tape: Tape, length: int) -> Pieces:
     return Pieces(np.minimum(np.arange(count + 1) * length, n), slots, size)
 
 
-__all__ = ["ARITY", "NONE", "Opcode", "Pieces", "Tape", "check", "cut", "evaluate", "levels", "print_tape"]
+def batches(tape: Tape, start: int, stop: int, together: frozenset[int], lanes: int) -> Iterator[list[int]]:
+    """The instructions `start` to `stop` in an order in which they can be done, those of the opcodes `together` up to
+    `lanes` of the same opcode at a time.
+
+    Such an instruction waits until everything else that can be done without it is done; then those of which there are
+    most go first."""
+    waiting = list(range(start, stop))
+    rows, codes = tape.operands[start:stop].tolist(), tape.opcodes[start:stop].tolist()
+    while waiting:
+        missing: set[int] = set()
+        ready: dict[int, list[int]] = {}
+        later = []
+        for k in waiting:
+            if missing and not missing.isdisjoint(rows[k - start]):
+                later.append(k)
+            elif codes[k - start] in together:
+                ready.setdefault(codes[k - start], []).append(k)
+            else:
+                yield [k]
+                continue
+            missing.add(k + tape.first)
+        if ready:
+            most = max(ready.values(), key=len)
+            yield from (most[k : k + lanes] for k in range(0, len(most), lanes))
+            later += [k for group in ready.values() if group is not most for k in group]
+        waiting = sorted(later)
+
+
+__all__ = ["ARITY", "NONE", "Opcode", "Pieces", "Tape", "batches", "check", "cut", "evaluate", "levels", "print_tape"]

@@ -54,7 +54,7 @@ class TapeKernel(Kernel):
 
     def _load(self) -> None:
         files = [self._object(text, self._level, ()) for text in self._texts()]
-        mathematics = self._object(mathematics_text(self.tape), 2, PASSES)
+        mathematics = self._object(self._mathematics(), 2, PASSES)
         entry = self._object(entry_text(self.tape, self._pieces), 0, ())
         self._start(Code(entry, {}, None, [mathematics, *files]))
 
@@ -66,7 +66,15 @@ class TapeKernel(Kernel):
         """The modules of the pieces."""
         count = len(self._pieces.starts) - 1
         step = MODULE // (PIECE if self._level else QUICK_PIECE)
-        return [pieces_text(self.tape, self._pieces, k, min(k + step, count)) for k in range(0, count, step)]
+        how = self._lanes, self.target.attributes
+        return [pieces_text(self.tape, self._pieces, k, min(k + step, count), *how) for k in range(0, count, step)]
+
+    def _mathematics(self) -> str:
+        return mathematics_text(self.tape, self._lanes, self.target.attributes)
+
+    @property
+    def _lanes(self) -> int:
+        return self.target.vector_bytes // 8
 
     @property
     def loops(self) -> str:
@@ -89,7 +97,7 @@ class TapeKernel(Kernel):
         return "\n".join(assembly(text, self.target, self._level) for text in self._all())
 
     def _all(self) -> list[str]:
-        return [*self._texts(), mathematics_text(self.tape), entry_text(self.tape, self._pieces)]
+        return [*self._texts(), self._mathematics(), entry_text(self.tape, self._pieces)]
 
 
 __all__ = ["TapeKernel", "compile_tape"]

@@ -1,21 +1,25 @@
 """Tapes as LLVM IR text: functions of bounded size that hand one another values through memory.
 
-    void piece.K(ptr values)            computes one piece
-    i64 kernel(ptr arrays, ptr sizes, ptr callback)   reads the inputs, runs the pieces, writes the outputs
+    void piece.K(ptr values, ptr arrays)   computes one piece and writes the outputs among its values
+    i64 kernel(ptr arrays, ptr sizes, ptr callback)   reads the inputs and runs the pieces
 
 The text is written line by line without objects, and its values have numbers instead of names: LLVM reads that in two
 thirds of the time.  What a piece reads of others never changes while it runs, and what it writes nobody reads in it;
 saying so (invariant loads, volatile stores) keeps the optimising code generator from comparing each of these accesses
 with each other, which took ten times as long as everything else.
+
+Functions of the vector mathematics are called for as many values at a time as a vector register holds, where so many
+are known at the same place of a piece.  They are handed over one by one and come back through memory: LLVM's quick
+code generator knows no vectors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from ..outline import ENTRY
 from ..scalars import Extern, VectorMath
-from ..tape import NONE, Opcode, Pieces, Tape
+from ..tape import NONE, Opcode, Pieces, Tape, batches
 from .builder import constant, template
 from .vecmath import definitions
 
@@ -62,77 +66,131 @@ def called(tape: Tape) -> list[tuple[str, int]]:
     return sorted((name, arity) for name, arity in found.items() if name is not None)
 
 
-def mathematics_text(tape: Tape) -> str:
-    """The mathematics that the pieces of `tape` call."""
+def mathematics_text(tape: Tape, lanes: int, attributes: str) -> str:
+    """The mathematics that the pieces of `tape` call: each function for one number, and for the numbers of `lanes`,
+    operand by operand, with results in memory."""
     lines = []
     for name, arity in called(tape):
-        parameters = ", ".join(f"double %x{k}" for k in range(arity))
-        lines.append(f"define double @{MATHEMATICS}{name}({parameters}) {{")
-        lines += [f"  %y = call double @vm.{name}.f64.v1({parameters})", "  ret double %y", "}"]
-    return "\n".join([*lines, definitions((name, "f64", 1) for name, _ in called(tape))])
+        one = ", ".join(f"double %x{k}" for k in range(arity))
+        lines.append(f"define double @{MATHEMATICS}{name}({one}) #0 {{")
+        lines += [f"  %y = call double @vm.{name}.f64.v1({one})", "  ret double %y", "}"]
+        kind, numbers = f"<{lanes} x double>", range(lanes)
+        many = ", ".join(f"double %x{k}.{lane}" for k in range(arity) for lane in numbers)
+        lines.append(f"define void @{MATHEMATICS}{name}.several({many}, ptr %to) #0 {{")
+        for k in range(arity):
+            for lane in numbers:
+                before = f"%v{k}.{lane - 1}" if lane else "poison"
+                lines.append(f"  %v{k}.{lane} = insertelement {kind} {before}, double %x{k}.{lane}, i64 {lane}")
+        vectors = ", ".join(f"{kind} %v{k}.{lanes - 1}" for k in range(arity))
+        lines += [f"  %y = call {kind} @vm.{name}.f64.v{lanes}({vectors})", f"  store {kind} %y, ptr %to, align 8"]
+        lines += ["  ret void", "}"]
+    lines.append(f"attributes #0 = {{ nounwind {attributes} }}")
+    return "\n".join([*lines, definitions((name, "f64", n) for name, _ in called(tape) for n in (1, lanes))])
 
 
-def pieces_text(tape: Tape, pieces: Pieces, begin: int, end: int) -> str:
+def pieces_text(tape: Tape, pieces: Pieces, begin: int, end: int, lanes: int, attributes: str) -> str:
     """The functions of the pieces `begin` to `end`, and the declarations of what they call."""
-    writer = _Writer(tape, pieces)
+    writer = _Writer(tape, pieces, lanes)
     lines: list[str] = []
     for k in range(begin, end):
         lines += writer.piece(k)
-    declared = [f"declare double @{MATHEMATICS}{name}({', '.join(['double'] * n)})" for name, n in called(tape)]
-    return "\n".join([*lines, *declared, "attributes #0 = { nounwind noinline }", "!0 = !{}", ""])
+    for name, arity in called(tape):
+        lines.append(f"declare double @{MATHEMATICS}{name}({', '.join(['double'] * arity)})")
+        lines.append(f"declare void @{MATHEMATICS}{name}.several({', '.join(['double'] * arity * lanes)}, ptr)")
+    return "\n".join([*lines, f"attributes #0 = {{ nounwind noinline {attributes} }}", "!0 = !{}", ""])
 
 
 class _Writer:
-    def __init__(self, tape: Tape, pieces: Pieces) -> None:
-        self.tape, self.pieces = tape, pieces
+    """Writes pieces; `lines` are those of one function, whose next value has the number `count`, and `known` says how
+    the values that it has computed or read are written."""
+
+    def __init__(self, tape: Tape, pieces: Pieces, lanes: int) -> None:
+        self.tape, self.pieces, self.lanes = tape, pieces, lanes
         self.forms = [Form(op) for op in tape.table]
+        self.together = frozenset(k for k, form in enumerate(self.forms) if form.mathematics is not None)
         self.constants = [constant(value, "f64") for value in tape.constants.tolist()]
         self.slots: list[int] = pieces.slots.tolist()
+        self.outputs: dict[int, list[int]] = {}
+        for k, v in enumerate(tape.outputs.tolist(), tape.inputs):
+            self.outputs.setdefault(v, []).append(k)
 
     def piece(self, k: int) -> list[str]:
-        tape, slots, forms, first, inputs = self.tape, self.slots, self.forms, self.tape.first, self.tape.inputs
         start, stop = int(self.pieces.starts[k]), int(self.pieces.starts[k + 1])
-        lines = [f"define void @{PIECE}{k}(ptr noalias %w) #0 {{"]
-        known: dict[int, str] = {}
-        count = 1
-        rows = zip(tape.opcodes[start:stop].tolist(), tape.operands[start:stop].tolist(), strict=True)
-        for number, (code, row) in enumerate(rows, first + start):
-            args = []
-            types = tape.table[code].types
-            for i, dtype in zip(row, types, strict=False):
-                ref = known.get(i)
-                if ref is None and inputs <= i < first:
-                    ref = self.constants[i - inputs]
-                if ref is None:
-                    lines.append(f"getelementptr i8, ptr %w, i64 {8 * slots[i]}")
-                    lines.append(f"load double, ptr %{count}, !invariant.load !0")
-                    count += 2
-                    if dtype == "bool":
-                        lines.append(f"fcmp une double %{count - 1}, 0.0")
-                        count += 1
-                    known[i] = ref = f"%{count - 1}"
-                args.append(ref)
-            count = forms[code].write(lines, tuple(args), count)
-            known[number] = f"%{count - 1}"
-            if slots[number] != NONE:
-                stored = f"%{count - 1}"
-                if forms[code].result == "bool":
-                    lines.append(f"uitofp i1 {stored} to double")
-                    stored = f"%{count}"
-                    count += 1
-                lines.append(f"getelementptr i8, ptr %w, i64 {8 * slots[number]}")
-                lines.append(f"store volatile double {stored}, ptr %{count}")
-                count += 1
-        return [*lines, "ret void", "}"]
+        self.lines = [f"define void @{PIECE}{k}(ptr noalias %w, ptr noalias %a) #0 {{"]
+        self.known: dict[int, str] = {}
+        self.count = 1
+        self.add(f"alloca [{self.lanes} x double]")
+        codes, rows = self.tape.opcodes[start:stop].tolist(), self.tape.operands[start:stop].tolist()
+        for group in batches(self.tape, start, stop, self.together, self.lanes):
+            code = codes[group[0] - start]
+            if len(group) > 1:
+                self.call(code, group, [rows[number - start] for number in group])
+            else:
+                args = self.arguments(code, rows[group[0] - start])
+                self.count = self.forms[code].write(self.lines, args, self.count)
+                self.known[group[0] + self.tape.first] = f"%{self.count - 1}"
+            for number in group:
+                self.keep(number + self.tape.first, self.forms[code].result)
+        return [*self.lines, "ret void", "}"]
+
+    def add(self, line: str) -> str:
+        """Appends a line that defines a value, and gives the value."""
+        self.lines.append(line)
+        self.count += 1
+        return f"%{self.count - 1}"
+
+    def arguments(self, code: int, row: Sequence[int]) -> tuple[str, ...]:
+        """The operands of an instruction, loaded if no instruction of this piece has computed or read them."""
+        known, tape = self.known, self.tape
+        args = []
+        for i, dtype in zip(row, tape.table[code].types, strict=False):
+            ref = known.get(i)
+            if ref is None and tape.inputs <= i < tape.first:
+                ref = self.constants[i - tape.inputs]
+            if ref is None:
+                place = self.add(f"getelementptr i8, ptr %w, i64 {8 * self.slots[i]}")
+                ref = self.add(f"load double, ptr {place}, !invariant.load !0")
+                if dtype == "bool":
+                    ref = self.add(f"fcmp une double {ref}, 0.0")
+                known[i] = ref
+            args.append(ref)
+        return tuple(args)
+
+    def call(self, code: int, group: Sequence[int], rows: Sequence[Sequence[int]]) -> None:
+        """One call of the vector mathematics for several instructions; lanes that are left over repeat the first."""
+        operands = [self.arguments(code, row) for row in rows]
+        operands += operands[:1] * (self.lanes - len(group))
+        numbers = ", ".join(f"double {number}" for lanes in zip(*operands, strict=True) for number in lanes)
+        self.lines.append(f"call void @{MATHEMATICS}{self.forms[code].mathematics}.several({numbers}, ptr %1)")
+        for lane, number in enumerate(group):
+            place = self.add(f"getelementptr i8, ptr %1, i64 {8 * lane}")
+            self.known[number + self.tape.first] = self.add(f"load double, ptr {place}")
+
+    def keep(self, value: int, dtype: str) -> None:
+        """Writes a value where other pieces and the caller look for it."""
+        slot, outputs = self.slots[value], self.outputs.get(value, ())
+        if slot == NONE and not outputs:
+            return
+        number = self.known[value] if dtype != "bool" else self.add(f"uitofp i1 {self.known[value]} to double")
+        if slot != NONE:
+            place = self.add(f"getelementptr i8, ptr %w, i64 {8 * slot}")
+            self.lines.append(f"store volatile double {number}, ptr {place}")
+        for k in outputs:
+            entry = self.add(f"getelementptr i8, ptr %a, i64 {8 * k}")
+            place = self.add(f"load ptr, ptr {entry}, !invariant.load !0")
+            self.lines.append(f"store volatile double {number}, ptr {place}")
 
 
 def entry_text(tape: Tape, pieces: Pieces) -> str:
-    """The kernel's entry: its table has a pointer for each input, one for each output, and one to the values."""
-    count, outputs = len(pieces.starts) - 1, tape.outputs.tolist()
-    total = tape.inputs + len(outputs)
-    places = ", ".join(f"i64 {place}" for place in _sources(tape, pieces))
+    """The kernel's entry: its table has a pointer for each input, one for each output, and one to the values.  It
+    writes the outputs that are inputs or constants."""
+    count, total = len(pieces.starts) - 1, tape.inputs + len(tape.outputs)
+    outputs = [(k, v) for k, v in enumerate(tape.outputs.tolist(), tape.inputs) if v < tape.first]
+    numbers = ", ".join(f"i64 {k}" for k, _ in outputs)
+    places = ", ".join(f"i64 {v if v < tape.inputs else tape.inputs - 1 - v}" for _, v in outputs)
     constants = ", ".join(f"double {constant(value, 'f64')}" for value in tape.constants.tolist())
     lines = [
+        f"@numbers = private constant [{len(outputs)} x i64] [{numbers}]",
         f"@places = private constant [{len(outputs)} x i64] [{places}]",
         f"@constants = private constant [{len(tape.constants)} x double] [{constants}]",
         f"define i64 @{ENTRY}(ptr %arrays, ptr %sizes, ptr %callback) {{",
@@ -141,22 +199,15 @@ def entry_text(tape: Tape, pieces: Pieces) -> str:
         "  %w = load ptr, ptr %slot",
         "  br label %read",
         *_copying("read", tape.inputs, "run", _READ),
-        *(f"  call void @{PIECE}{k}(ptr %w)" for k in range(count)),
+        *(f"  call void @{PIECE}{k}(ptr %w, ptr %arrays)" for k in range(count)),
         "  br label %write",
-        *_copying("write", len(outputs), "done", _WRITE.format(first=tape.inputs)),
+        *_copying("write", len(outputs), "done", _WRITE),
         "  ret i64 0",
         "}",
-        *(f"declare void @{PIECE}{k}(ptr)" for k in range(count)),
+        *(f"declare void @{PIECE}{k}(ptr, ptr)" for k in range(count)),
         "",
     ]
     return "\n".join(lines)
-
-
-def _sources(tape: Tape, pieces: Pieces) -> Iterator[int]:
-    """Where each output stands: its slot, or less than 0 a constant."""
-    for v in tape.outputs.tolist():
-        constant_ = tape.inputs <= v < tape.first
-        yield -1 - (v - tape.inputs) if constant_ else int(pieces.slots[v])
 
 
 def _copying(name: str, count: int, after: str, body: str) -> list[str]:
@@ -179,7 +230,8 @@ _READ = """  %read.slot = getelementptr ptr, ptr %arrays, i64 %read.k
   %read.value = load double, ptr %read.from
   %read.to = getelementptr double, ptr %w, i64 %read.k
   store double %read.value, ptr %read.to"""
-_WRITE = """  %write.number = add i64 %write.k, {first}
+_WRITE = """  %write.which = getelementptr i64, ptr @numbers, i64 %write.k
+  %write.number = load i64, ptr %write.which
   %write.slot = getelementptr ptr, ptr %arrays, i64 %write.number
   %write.to = load ptr, ptr %write.slot
   %write.at = getelementptr i64, ptr @places, i64 %write.k
