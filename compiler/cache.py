@@ -8,7 +8,6 @@ kept.  The environment variable SYMGRAD_CACHE_DIR names another directory (`os.d
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import sys
@@ -18,6 +17,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+try:
+    from _blake2 import blake2b  # what hashlib gives, without loading OpenSSL
+except ImportError:
+    from hashlib import blake2b
 
 VARIABLE = "SYMGRAD_CACHE_DIR"
 LIMIT = 256 * 2**20
@@ -63,14 +67,14 @@ def kept(facts: Sequence[str], make: Callable[[], bytes]) -> bytes:
 
 def find(facts: Sequence[str]) -> bytes | None:
     """The bytes kept for `facts`, if there are any."""
-    key = _digest(*(fact.encode() for fact in facts))
+    key = digest(*(fact.encode() for fact in facts))
     path = _entry(key)
     return None if path is None else _read(path, key)
 
 
 def keep(facts: Sequence[str], content: bytes) -> None:
     """Keeps `content` for `facts`, which must decide it."""
-    key = _digest(*(fact.encode() for fact in facts))
+    key = digest(*(fact.encode() for fact in facts))
     path = _entry(key)
     if path is not None and _write(path, key, content) and key[0] < 16:  # one time in sixteen: looking costs more
         trim(path.parent, LIMIT)
@@ -103,12 +107,13 @@ def trim(path: Path, limit: int) -> None:
             _remove(file)
 
 
-def _digest(*parts: bytes) -> bytes:
-    digest = hashlib.blake2b(digest_size=_DIGEST)
+def digest(*parts: bytes) -> bytes:
+    """A digest of `parts` and of where one ends and the next begins."""
+    found = blake2b(digest_size=_DIGEST)
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.digest()
 
 
 def _entry(key: bytes) -> Path | None:
@@ -133,7 +138,7 @@ def _read(path: Path, key: bytes) -> bytes | None:
     except OSError:
         return None
     content = data[_DIGEST:]
-    if data[:_DIGEST] != _digest(key, content):
+    if data[:_DIGEST] != digest(key, content):
         _remove(path)
         return None
     with suppress(OSError):
@@ -147,7 +152,7 @@ def _write(path: Path, key: bytes, content: bytes) -> bool:
     try:
         number, name = tempfile.mkstemp(UNFINISHED, dir=path.parent)
         with os.fdopen(number, "wb") as file:
-            file.write(_digest(key, content) + content)
+            file.write(digest(key, content) + content)
         os.replace(name, path)
     except OSError:  # a full disk, a quota, a file that another process holds open
         if name is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import sysconfig
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -107,7 +106,7 @@ def supported() -> bool:
     """Whether this is CPython with its usual objects: 64 bits, one lock for all threads, no debugging fields."""
     if sys.implementation.name != "cpython" or WORD != 8 or hasattr(sys, "gettotalrefcount"):
         return False
-    return not sysconfig.get_config_var("Py_GIL_DISABLED") and _as_expected()
+    return "free-threading" not in sys.version and _as_expected()
 
 
 def _as_expected() -> bool:

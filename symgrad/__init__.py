@@ -1,9 +1,11 @@
 """symgrad: derivatives as formulas a person can read, and as machine code.
 
 Every function of the operation table is here by its name: ``sg.exp``, ``sg.norm``, ``sg.softmax``, …; see
-``dir(symgrad)``.
+``dir(symgrad)``.  What many programs never use is loaded when it is first asked for, so that importing is quick.
 """
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any
 
 from . import _checkout as _checkout
@@ -16,7 +18,6 @@ from . import schedules as schedules
 from .api import compile
 from .build import matrix, scalar, tensor, vector
 from .custom import operation
-from .equality import same
 from .errors import (
     ArgumentError,
     DomainError,
@@ -30,16 +31,24 @@ from .errors import (
 )
 from .expression import FUNCTIONS as _FUNCTIONS
 from .expression import Expr
-from .fitting import fit
 from .function import Function
 from .graph import Graph
-from .initialisation import init
-from .just_in_time import jit
 from .parser import parse
-from .sympy_bridge import from_sympy
-from .tracing import from_function
+
+if _TYPE_CHECKING:
+    from .equality import same
+    from .fitting import fit
+    from .initialisation import init
+    from .just_in_time import jit
+    from .sympy_bridge import from_sympy
+    from .tracing import from_function
 
 __version__ = "0.1.0"
+_LATER = {
+    "fit": "fitting", "from_function": "tracing", "from_sympy": "sympy_bridge", "init": "initialisation",
+    "jit": "just_in_time", "same": "equality",
+}  # fmt: skip
+"""Public names by the modules that hold them and are loaded with them."""
 
 __all__ = [
     "ArgumentError", "DTypeError", "DomainError", "Expr", "Function", "Graph", "NotDifferentiable", "NotFinite",
@@ -49,6 +58,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        found = globals()[name] = getattr(_import_module(f".{_LATER[name]}", __name__), name)
+        return found
     try:
         return _FUNCTIONS[name]
     except KeyError:

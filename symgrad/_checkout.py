@@ -10,7 +10,6 @@ importable.
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -39,6 +38,8 @@ class SiblingFinder(MetaPathFinder):
 
 def is_our_root(root: Path) -> bool:
     """Whether `root` holds symgrad's own pyproject; next to an installed package may stand anyone's `compiler`."""
+    import tomllib  # in a checkout only, so that an installed package does not wait for it
+
     try:
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
     except (OSError, ValueError):

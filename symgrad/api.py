@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +12,15 @@ from . import interpreter
 from .arguments import Parameter, Signature, parameters_of, suggestion
 from .broadcasting import over_points, spread
 from .compiler.types import is_float
-from .compressed import CompressedFunction, CompressedHessian
 from .conditions import conditions, counted
 from .element_types import element_type
 from .errors import ArgumentError
-from .expression import Expr, check_names, lift, symbol_name, symbols_of
+from .expression import Expr, Source, check_names, lift, symbol_name, symbols_of
 from .formula import Formula, fresh
 from .function import Function
 from .graph import Node
 from .machine import Options
-from .places import with_dtype
 from .rewrite.canonical import canonicalise
-from .sparse_function import SparseFunction, SparseMatrix
 from .specialise import retyped, size_names
 from .trees import is_tree, leaves, mapped, rebuilt
 
@@ -63,15 +61,14 @@ def compile(
     """
     _check_threads(threads)
     options = Options(target, tuple(sorted((sizes or {}).items())), threads, wait, verbose)
-    if isinstance(outputs, SparseMatrix | CompressedHessian):
+    matrix = _matrix_function(outputs, options)
+    if matrix is not None:
         if (wrt, inputs, dtype) != (None, None, None):
-            kind = "sparse" if isinstance(outputs, SparseMatrix) else "compressed"
+            kind = type(matrix).__name__.removesuffix("Function").lower()
             raise ArgumentError(
                 f"compile: a {kind} matrix takes no wrt, inputs or dtype; its arguments are its symbols"
             )
-        if isinstance(outputs, SparseMatrix):
-            return SparseFunction(outputs, options)
-        return CompressedFunction(outputs, options)
+        return matrix
     tree = mapped(_expression, outputs)
     exprs = [e for _, e in leaves(tree)]
     if not exprs:
@@ -85,9 +82,36 @@ def compile(
         arguments.sort(key=lambda p: names.index(p.name) if p.name in names else len(names))
     structure = rebuilt(tree, iter(nodes))
     _check_sizes(sizes or {}, [*nodes, *(x for p in arguments for x in p.symbols)])
-    texts = tuple(with_dtype(e.source, dtype) for e in exprs if e.source is not None)
+    texts = _sources(exprs, dtype)
     formula = Formula(structure, tuple(arguments), names, isinstance(wrt, tuple | list), sources=texts)
     return Function(formula, options)
+
+
+def _matrix_function(outputs: Any, options: Options) -> Any:
+    """The function of a sparse or compressed matrix; None for other outputs.
+
+    There is no such matrix before its module is loaded, and most programs never load it."""
+    for name, given, made in _MATRICES:
+        module = sys.modules.get(f"{__package__}.{name}")
+        if module is not None and isinstance(outputs, getattr(module, given)):
+            return getattr(module, made)(outputs, options)
+    return None
+
+
+_MATRICES = (
+    ("sparse_function", "SparseMatrix", "SparseFunction"),
+    ("compressed", "CompressedHessian", "CompressedFunction"),
+)
+
+
+def _sources(exprs: Sequence[Expr], dtype: Any) -> tuple[Source, ...]:
+    """The texts that `exprs` came from, as they mean what is computed in `dtype`."""
+    given = tuple(e.source for e in exprs if e.source is not None)
+    if dtype is None:
+        return given
+    from .places import with_dtype
+
+    return tuple(with_dtype(source, dtype) for source in given)
 
 
 def _expression(given: Any) -> Expr:

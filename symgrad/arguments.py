@@ -7,7 +7,6 @@ copied.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -321,6 +320,8 @@ def describe(array: Array) -> str:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the known name that is most like it."""
     names = list(known)
+    import difflib
+
     close = [k for k in names if k.casefold() == name.casefold()] or difflib.get_close_matches(name, names, 1)
     return f", did you mean {close[0]}?" if close else ""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .ops.contraction import broadcast_to, einsum_node, label_sizes
 from .ops.elementwise import lower_elementwise, widen
 
 POINTS = named("points")
+Ranks = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,18 @@ def spread(labels: Sequence[str], arrays: Sequence[Array]) -> Points:
         for a, varies in zip(arrays, many, strict=True)
     ]
     return Points(shape, tuple(flat), many)
+
+
+def ranks_of(values: Sequence[Any]) -> Ranks:
+    """The number of axes of each argument: none for all that is no array."""
+    return tuple([v.ndim if isinstance(v, np.ndarray) else 0 for v in values])
+
+
+def alike(points: Points, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether every argument is a number or an array of the shape of the result, so that nothing is broadcast."""
+    return all(
+        shape == points.shape if varies else shape == () for shape, varies in zip(shapes, points.many, strict=True)
+    )
 
 
 def over_points(roots: Sequence[Node], symbols: Sequence[Node], many: Sequence[bool]) -> tuple[list[Node], list[Node]]:
@@ -111,4 +125,4 @@ def _repeated(x: Node, core: ArrayType, size: Dim) -> Node:
     return x if x.type.rank > core.rank else broadcast_to(Expr(x), (size, *core.shape)).node
 
 
-__all__ = ["Points", "batched", "over_points", "spread"]
+__all__ = ["Points", "Ranks", "alike", "batched", "over_points", "ranks_of", "spread"]

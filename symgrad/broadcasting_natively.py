@@ -9,9 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .broadcasting import Points
 from .compiler.callables import natively_callable
 from .compiler.types import ArrayType
 from .trees import Tree, mapped
@@ -21,20 +18,7 @@ if TYPE_CHECKING:
 
 MOST_SHAPES = 256
 
-Ranks = tuple[int, ...]
 Shapes = tuple[tuple[int, ...], ...]
-
-
-def ranks_of(values: Sequence[Any]) -> Ranks:
-    """The number of axes of each argument: none for all that is no array."""
-    return tuple([v.ndim if isinstance(v, np.ndarray) else 0 for v in values])
-
-
-def alike(points: Points, shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether every argument is a number or an array of the shape of the result, so that nothing is broadcast."""
-    return all(
-        shape == points.shape if varies else shape == () for shape, varies in zip(shapes, points.many, strict=True)
-    )
 
 
 @natively_callable

@@ -6,7 +6,6 @@ canonical and keep the declared symbols of the expression, so that `compile` and
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -53,6 +52,8 @@ def find(x: Expr, name: Any, what: str, symbols: tuple[Node, ...] | None = None)
     if not isinstance(name, str):
         raise ArgumentError(f"{what}: a variable must be a symbol or its name, got {type(name).__name__}")
     if name not in known:
+        import difflib
+
         close = difflib.get_close_matches(name, known, 1)
         hint = (
             f"; did you mean {close[0]}?"

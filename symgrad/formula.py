@@ -29,7 +29,6 @@ from .errors import ArgumentError, ShapeError
 from .expression import Source, symbol_name
 from .flattening import Layout
 from .graph import Node, lookup, node
-from .sparsity import diagonal
 from .trees import Tree, is_tree, leaves, mapped, nested, rebuilt
 
 Join = Callable[[Layout, Sequence[Any]], Any]
@@ -145,6 +144,8 @@ def hessian(f: Formula) -> Formula:
 
 def hessian_diagonal(f: Formula) -> Formula:
     """The diagonal of the Hessian, in the structure of the variables."""
+    from .sparsity import diagonal
+
     y, tree = f.output("hessian_diagonal"), f.tree("hessian_diagonal")
     found = [diagonal(y, x) for _, x in leaves(tree)]
     return replace(f, outputs=rebuilt(tree, iter(found)), join="vector")

@@ -17,31 +17,29 @@ import numpy as np
 
 from . import interpreter
 from .arguments import Array, Parameter, Signature, describe
-from .broadcasting import Points, over_points, spread
-from .broadcasting_natively import NativeCalls, Ranks, alike, ranks_of
+from .broadcasting import Points, Ranks, alike, over_points, ranks_of, spread
 from .compiler.callables import natively_callable
 from .compiler.types import DTYPES, ArrayType, evaluate
 from .errors import ArgumentError
 from .flattening import Layout
 from .formula import JOINS, Formula
 from .graph import FlatTable, Node, flatten, unflatten
-from .handles import Handle, handle
 from .machine import Bound, Machine, Options
-from .operators import rectangular, square
-from .problem import Problem
 from .progress import shown
 from .shelf import Described, Request, Shelf
-from .stages import text_of_stage
 from .trees import Tree, leaves, mapped, matching, rebuilt
 
 if TYPE_CHECKING:
     import scipy
     import scipy.sparse.linalg
 
+    from .broadcasting_natively import NativeCalls
     from .checking import Certificate
     from .compiler.builtin import Entry
     from .compressed import CompressedFunction
+    from .handles import Handle
     from .nonfinite import Nonfinite
+    from .problem import Problem
     from .profiling import Profile
     from .sparse_function import SparseFunction
 
@@ -220,6 +218,8 @@ class Function:
         """Has further calls with arguments of these shapes run by machine code alone, where that can be."""
         if self._ambiguous or any(not isinstance(p.tree, Node) for p in self.outline.parameters):
             return
+        from .broadcasting_natively import NativeCalls
+
         ranks = ranks_of(arrays)
         with self._lock:
             if ranks not in self._natively:
@@ -347,15 +347,21 @@ class Function:
 
     def hessian_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator:
         """The Hessian at a point as a SciPy operator on flat vectors: its products cost one `hvp` each."""
+        from .operators import square
+
         return square(self.hvp, *self._at("hessian_operator", args, keywords))
 
     def gauss_newton_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator:
         """J'J at a point, J being the Jacobian of the outputs, as a SciPy operator on flat vectors."""
+        from .operators import square
+
         return square(self.gauss_newton, *self._at("gauss_newton_operator", args, keywords))
 
     def jacobian_operator(self, *args: Any, **keywords: Any) -> scipy.sparse.linalg.LinearOperator:
         """The Jacobian at a point as a SciPy operator from flat vectors like the variables to flat vectors like the
         outputs: its products cost one `jvp` each, those of its transpose one `vjp`."""
+        from .operators import rectangular
+
         values, variables = self._at("jacobian_operator", args, keywords)
         numbers = self.signature.sizes([values[x] for x in self.signature.symbols])
         outputs = Layout(tuple(tuple(evaluate(n, numbers) for n in type_.shape) for type_ in self._types))
@@ -383,12 +389,16 @@ class Function:
     def problem(self, *args: Any, **keywords: Any) -> Problem:
         """This function with the arguments behind the variables bound, for optimisers: value and gradient at one point
         are computed together."""
+        from .problem import Problem
+
         return Problem(self, args, keywords)
 
     # ---- callers from machine code
 
     @cached_property
     def _handle(self) -> Handle:
+        from .handles import handle
+
         return handle(self._machine, self.signature.labels, self._types)
 
     @property
@@ -531,6 +541,8 @@ class Function:
 
     def show(self, stage: str = "program") -> str:
         """The text of one stage: "graph", "program", "loops", "llvm" or "asm"."""
+        from .stages import text_of_stage
+
         return text_of_stage(self._machine.anew, self.signature.labels, stage)
 
     def __repr__(self) -> str:

@@ -9,7 +9,6 @@ Every node remembers the part of the text that it came from, and every error poi
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import re
@@ -104,7 +103,7 @@ class _Builder:
             )
         letters = name.rstrip("0123456789_")
         rivals = [other for other in spare if other.rstrip("0123456789_") != letters and len(other) > 3]
-        near = difflib.get_close_matches(name, rivals, 1, 0.8) if len(name) > 3 else []
+        near = _near(name, rivals, 1, 0.8) if len(name) > 3 else []
         if near:
             raise ParseError(
                 f"{name} is not declared, and {near[0]} is not used: is {near[0]} meant?", source=self.text, span=span
@@ -227,7 +226,7 @@ class _Builder:
     def unknown(self, call: Call, table: Iterable[str], what: str) -> ParseError:
         """A function or method that does not exist, with what may have been meant."""
         span = call.start, call.end
-        near = difflib.get_close_matches(call.name, list(table), 3, 0.7) if len(call.name) < 40 else []
+        near = _near(call.name, list(table), 3, 0.7) if len(call.name) < 40 else []
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         if what == "function" and call.name in self.known:
             return ParseError(f"{call.name} is a variable, not a function: write {call.name}*( … ) for a product",
@@ -368,6 +367,13 @@ def _index(_: Any, args: list[Any]) -> Any:
         raise
     except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise ArgumentError(f"indexing: {error}") from error
+
+
+def _near(name: str, known: Sequence[str], most: int, likeness: float) -> list[str]:
+    """Names that `name` may have been meant to be, the most similar first."""
+    from difflib import get_close_matches
+
+    return get_close_matches(name, known, most, likeness)
 
 
 __all__ = ["parse", "signature"]

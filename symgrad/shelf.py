@@ -7,7 +7,6 @@ that has a part in it.  A `Shelf` holds for one request what a function must kno
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import sys
@@ -91,7 +90,7 @@ class Request:
         arguments = [(p.name, mapped(number.__getitem__, p.tree)) for p in f.parameters]
         outputs = mapped(number.__getitem__, f.outputs)
         facts = (flatten(nodes), outputs, arguments, f.wrt, f.several, f.groups, f.join)
-        return hashlib.blake2b(repr(facts).encode(), digest_size=32).hexdigest()
+        return cache.digest(repr(facts).encode()).hex()
 
     @property
     def facts(self) -> tuple[str, ...] | None:

@@ -7,7 +7,6 @@ that equal masks choose parts of equal size.  Their numbers are counted before t
 
 from __future__ import annotations
 
-import hashlib
 import re
 import weakref
 from collections.abc import Mapping, Sequence
@@ -192,7 +191,9 @@ def true_positions(mask: Expr) -> Expr:
         raise ArgumentError(
             "indexing: x[mask] inside a loop, scan or vmap has another size at each step; use where(mask, x, 0)"
         )
-    name = f"true_{hashlib.blake2s(repr(flatten([mask.node])).encode(), digest_size=4).hexdigest()}"
+    from hashlib import blake2s
+
+    name = f"true_{blake2s(repr(flatten([mask.node])).encode(), digest_size=4).hexdigest()}"
     MASKS[name] = mask.node
     return apply("nonzero", [mask], (named(name),))
 

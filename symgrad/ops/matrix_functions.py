@@ -29,7 +29,14 @@ from .linear_algebra import linalg, require_matrix, symmetric, t
 
 NEAR = 0.05
 """Gap, relative to the arguments (or to 1, if they are larger), up to which a mean is tried."""
-FEW, MANY = (np.polynomial.legendre.leggauss(n) for n in (4, 7))
+FEW, MANY = 4, 7
+"""Numbers of points at which a mean is tried."""
+
+
+@lru_cache(maxsize=2)
+def _rule(count: int) -> Any:
+    """The nodes and weights of Gauss and Legendre, computed when they are first used."""
+    return np.polynomial.legendre.leggauss(count)
 
 
 def argument(name: str, dtype: str) -> Node:
@@ -114,7 +121,7 @@ def _divided(tables: Sequence[FlatTable | None], points: Any, numbers: Sequence[
     plain = (upper - lower) / apart
     if not close.any():
         return plain
-    few, many = (_mean(tables[order], points, numbers, rule) for rule in (FEW, MANY))
+    few, many = (_mean(tables[order], points, numbers, rule) for rule in map(_rule, (FEW, MANY)))
     # A mean counts where two rules agree: the formula is smooth over the gap.  Without a gap there is nothing else.
     trusted = (gap == 0) | (np.abs(many - few) <= 1e-11 * np.abs(many))
     return np.where(close & trusted, many, plain)

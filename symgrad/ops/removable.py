@@ -26,8 +26,6 @@ from .arithmetic import where
 from .elementwise import chain, elementwise_type
 
 HIGHEST_ORDER = 30
-NODES, WEIGHTS = (tuple(float(v) for v in values) for values in (
-    (np.polynomial.legendre.leggauss(20)[0] + 1) / 2, np.polynomial.legendre.leggauss(20)[1] / 2))  # fmt: skip
 
 Formula = Callable[[int, Expr], Expr]
 
@@ -85,12 +83,19 @@ def _kummer(n: int, x: Expr) -> Expr:
     return where(x < 0, _f("exp", x) * falling, rising)
 
 
+@lru_cache(maxsize=1)
+def _rule() -> tuple[tuple[float, float], ...]:
+    """The nodes and weights of Gauss and Legendre on [0, 1], computed when they are first used."""
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    return tuple(zip(((nodes + 1) / 2).tolist(), (weights / 2).tolist(), strict=True))
+
+
 def _log_quadrature(power: int) -> Formula:
     """Order n of the integral of t**power/(1 + x*t) over [0, 1]."""
 
     def order(n: int, x: Expr) -> Expr:
         total: Any = 0
-        for t, w in zip(NODES, WEIGHTS, strict=True):
+        for t, w in _rule():
             total = total + w * (-1) ** n * factorial(n) * t ** (n + power) / (1 + t * x) ** (n + 1)
         result: Expr = total
         return result
