@@ -11,9 +11,11 @@ are good for.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from .arguments import Parameter, parameters_of
 from .calculus import Variables, all_symbols, variables
@@ -32,6 +34,7 @@ from .rewrite.canonical import canonicalise
 from .rewrite.terms import constant_node
 from .sparsity import Piece, distinct, is_zero, pieces
 from .structured import BlockDiagonal, Dense, Diagonal, Kronecker, Structured
+from .trees import matching
 
 Axes = tuple[int, ...]
 Factor = tuple[Node, Axes]
@@ -81,7 +84,7 @@ class CompressedFunction:
         order = dict.fromkeys((matrix.variable, *matrix.symbols))
         given = tuple(parameters_of(list(order)) if parameters is None else parameters)
         self.function = Function(Formula(matrix.nodes, given), options)
-        self._place = next(k for k, x in enumerate(self.function.signature.symbols) if x is matrix.variable)
+        self._place = next(k for k, p in enumerate(given) if matrix.variable in p.symbols)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._owner is not None:
@@ -92,10 +95,8 @@ class CompressedFunction:
     def __call__(self, *args: Any, **keywords: Any) -> Structured:
         if self._owner is not None:
             args = self._owner[0].apart(args, keywords)
-        signature = self.function.signature
-        arrays = signature.arrays(signature.values(args, keywords))
-        like = arrays[self._place].shape
-        found = self.function.results(arrays)
+        found = self.function(*args, **keywords)
+        like = self._shape(args, keywords)
         axes = self.matrix.axes
         match self.matrix.kind:
             case "diagonal":
@@ -107,6 +108,14 @@ class CompressedFunction:
                 return Kronecker(like, tuple(zip(axes, factors, strict=True)), float(scale), float(shift))
             case _:
                 return Dense(like, found[0])
+
+
+    def _shape(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[int, ...]:
+        """The shape of the variable in a call."""
+        parameter = self.function.signature.parameters[self._place]
+        given = args[self._place] if self._place < len(args) else keywords[parameter.name]
+        parts = [a for _, a in matching(parameter.tree, given, parameter.name)]
+        return np.shape(parts[parameter.symbols.index(self.matrix.variable)])
 
 
 def compressed_hessian(x: Expr, wrt: Variables) -> CompressedHessian:
