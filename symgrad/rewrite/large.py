@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Sequence
 
 from ..graph import Node, collector_paused, consumer_counts, node, postorder
+from ..ops.leaves import CONSTANT
 from .canonical import STEPS, chain, rebuild
 from .chains import operands, whole_chains
 from .numbering import numbered_values
@@ -86,12 +87,23 @@ def _may_lose_digits(x: Node) -> bool:
 
 
 def _are_alike(x: Node) -> bool:
-    """Whether both terms of a sum hold the same function, or one is what the other is a function of."""
+    """Whether both terms of a sum hold the same function of what has something in common, or one is what the other is a
+    function of."""
     a, b = x.inputs
     if a in b.inputs or b in a.inputs:
         return True
     f, g = ({i.op.name, *(j.op.name for j in i.inputs if i.op.name in ARITHMETIC)} - ARITHMETIC for i in x.inputs)
-    return not f.isdisjoint(g)
+    return not f.isdisjoint(g) and not _below(a).isdisjoint(_below(b))
+
+
+def _below(x: Node) -> set[Node]:
+    """`x` and what is next below it, as far as rules look for what cancels."""
+    found: set[Node] = set()
+    level = {x}
+    for _ in range(LEVELS):
+        found |= level
+        level = {i for y in level for i in y.inputs if i.op is not CONSTANT}
+    return found | level
 
 
 def _settled_arithmetic(x: Node) -> Node:
@@ -141,4 +153,5 @@ def _written(parts: set[Part]) -> set[Part]:
 ROOTS = {"add": "add", "sub": "add", "mul": "mul", "div": "div", "pow": "pow"}
 """Operations of arithmetic, and what they are in canonical form."""
 ARITHMETIC = frozenset({"add", "sub", "mul", "div", "pow", "neg", "constant", "symbol"})
+LEVELS = 4
 SUMS_AND_PRODUCTS: dict[str | float, tuple[str, ...]] = {"sub": ("add",), "neg": ("mul",)}

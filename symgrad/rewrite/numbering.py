@@ -52,6 +52,8 @@ class _Numbering:
         self.pairs: dict[tuple[str, Node, Node], Node] = {}
         self.sums: dict[tuple[tuple[Powers, float], ...], Value] = {}
         self.wholes: dict[Node, int] = {}
+        self.numbers: dict[float, Node] = {}
+        self.negatives: dict[Node, Node] = {}
         self.mul, self.add, self.sub, self.div = lookup("mul"), lookup("add"), lookup("sub"), lookup("div")
 
     def value(self, x: Node) -> Value:
@@ -72,7 +74,8 @@ class _Numbering:
 
     def same(self, x: Node) -> Node:
         """The operation of `x` on the values of its inputs."""
-        inputs = tuple([self.written(self.values[i]) for i in x.inputs])
+        values = self.values
+        inputs = tuple([value[1] if (value := values[i])[0] > 0 else self.written(value) for i in x.inputs])
         return x if inputs == x.inputs else node(x.op, inputs, x.params)
 
     def written(self, value: Value) -> Node:
@@ -80,9 +83,19 @@ class _Numbering:
         sign, unit = value
         if sign > 0:
             return unit
-        if unit.op is CONSTANT:
-            return constant_node(-self.forms[unit][0], "f64")
-        return node(self.mul, (constant_node(-1, "f64"), unit))
+        if unit not in self.negatives:
+            minus = unit.op is CONSTANT
+            self.negatives[unit] = (
+                self.number(-self.forms[unit][0]) if minus else node(self.mul, (self.number(-1.0), unit))
+            )
+        return self.negatives[unit]
+
+    def number(self, value: float) -> Node:
+        """The constant `value`."""
+        found = self.numbers.get(value)
+        if found is None:
+            found = self.numbers[value] = constant_node(value, "f64")
+        return found
 
     # ---- what values are known by
 
@@ -102,21 +115,21 @@ class _Numbering:
         number = number_of(x) if x.type == SCALAR else None
         if not number or not _moderate(k := abs(float(number))):
             return 1, self.atom(x)
-        positive = x if number > 0 else constant_node(k, "f64")
+        positive = x if number > 0 else self.number(k)
         return (1 if number > 0 else -1), self.enter(positive, k, ())
 
     def multiple(self, k: float, powers: Powers) -> Node | None:
         """The node for `k` times `powers`, if one with these powers is known and its multiple exact."""
         found = self.multiples.get((powers, k))
         if found is not None or not powers:
-            return found if found is not None else self.enter(constant_node(k, "f64"), k, ())
+            return found if found is not None else self.enter(self.number(k), k, ())
         first = self.known.get(powers)
         if first is None:
             return None
         ratio = k / self.forms[first][0]
         if not _exact(self.forms[first][0]):
             return None
-        return self.enter(node(self.mul, (constant_node(ratio, "f64"), first)), k, powers)
+        return self.enter(node(self.mul, (self.number(ratio), first)), k, powers)
 
     def pair(self, name: str, a: Node, b: Node, x: Node) -> Node:
         """`x`, which is the operation called `name` on `a` and `b`, or what is known as the same."""
@@ -146,7 +159,7 @@ class _Numbering:
         """`k` times a value, 1 if it is None."""
         if k == 1 and unit is not None:
             return unit
-        number = constant_node(k, "f64")
+        number = self.number(k)
         if unit is None:
             return self.enter(number, k, ())
         own, powers = self.forms[unit]
@@ -216,12 +229,14 @@ class _Numbering:
 
     def summed(self, x: Node, terms: dict[Powers, float], units: dict[Powers, Node]) -> Value:
         """The sum of several unlike terms; it is known whatever the order and up to its sign."""
-        lead = 1 if terms[min(terms)] > 0 else -1
-        key = tuple(sorted([(powers, lead * c) for powers, c in terms.items()]))
+        key = tuple(sorted(terms.items()))
+        lead = 1 if key[0][1] > 0 else -1
+        if lead < 0:
+            key = tuple([(powers, -c) for powers, c in key])
         known = self.sums.get(key)
         if known is not None:
             return known[0] * lead, known[1]
-        sign = 1 if any(c > 0 for c in terms.values()) else -1
+        sign = 1 if max(terms.values()) > 0 else -1
         parts = [(sign if terms[powers] > 0 else -sign, unit) for powers, unit in units.items()]
         if x.op is self.sub and [s for s, _ in parts] == [1, -1]:
             made = node(x.op, (parts[0][1], parts[1][1]))
