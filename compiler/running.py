@@ -13,6 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from .externs import EXTERNS
 from .layout import Layout, lay_out
@@ -71,7 +72,8 @@ class Runner:
         self._plans: dict[tuple[object, ...], Plan] = {}
         given = frozenset(outline.inputs)
         self._computed = dict.fromkeys(n for n in outline.outputs if n not in given)
-        self._temporary = [name for name in outline.arrays if name not in self._held()]
+        self._held = {*outline.inputs, *self._computed}
+        self._temporary = [name for name in outline.arrays if name not in self._held]
         self._code: Code | None = None
         self._runners: list[StreamRunner] = []
 
@@ -200,12 +202,13 @@ class Runner:
         if out is None:
             return {n: np.empty(plan.shapes[n], DTYPES[self.outline.arrays[n].dtype]) for n in self._computed}
         results: dict[str, Array] = {}
+        apart = not overlap(out, arrays)
         for name, array in zip(self.outline.outputs, out, strict=True):
             type_ = self.outline.arrays[name]
             fits = array.shape == plan.shapes[name] and array.dtype == DTYPES[type_.dtype]
             if not fits or not array.flags.c_contiguous or not array.flags.writeable:
                 raise TypeMismatch(f"out: {name} is {type_}, got {array.dtype} of shape {array.shape}")
-            others = [*arrays, *(other for known, other in results.items() if known != name)]
+            others = [] if apart else [*arrays, *(other for known, other in results.items() if known != name)]
             if name not in self._computed or any(np.may_share_memory(array, other) for other in others):
                 raise TypeMismatch(f"out: the array for {name} shares memory with an input or another output")
             results[name] = array
@@ -235,7 +238,7 @@ class Runner:
         missing = [name for name in self.outline.named if name not in numbers]
         if missing:
             raise ShapeMismatch(f"the size {', '.join(missing)} is not known from the shapes; give sizes=")
-        shapes = {name: _shape(type_, numbers) for name, type_ in self.outline.arrays.items() if name in self._held()}
+        shapes = {name: _shape(type_, numbers) for name, type_ in self.outline.arrays.items() if name in self._held}
         known, scratch = plan_passes(self.outline, numbers, self.threads)
         shapes |= {name: _shape(self.outline.arrays[name], known) for name in self._temporary}
         shapes = {name: shapes[name] for name in self.outline.arrays}
@@ -244,8 +247,18 @@ class Runner:
         sizes = np.array([known[name] for name in self.outline.sizes], np.int64)
         return Plan(sizes, shapes, layout, scratch, threads, instructions(self.outline.work, numbers) > LONG)
 
-    def _held(self) -> set[str]:
-        return {*self.outline.inputs, *self._computed}
+
+def overlap(written: Sequence[Array], read: Sequence[Array]) -> bool:
+    """Whether the memory of some array that is `written` may be that of another one, in time linear in their number but
+    for sorting."""
+    spans = [(*byte_bounds(a), k < len(written)) for k, a in enumerate((*written, *read)) if a.size]
+    last, last_written = 0, 0
+    for start, end, is_written in sorted(spans):
+        if start < (last if is_written else last_written):
+            return True
+        last = max(last, end)
+        last_written = max(last_written, end) if is_written else last_written
+    return False
 
 
 def _single_threaded() -> AbstractContextManager[None]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from .arguments import plain_name
 from .compiler.index import Program
-from .compiler.running import Finished, Runner
+from .compiler.running import Finished, Runner, overlap
 from .errors import DomainError, OutOfMemory
 from .graph import Node
 from .lowering import Lowered, expand, lower
@@ -316,8 +316,7 @@ def _direct(out: Sequence[Array], arrays: Sequence[Array], positions: Sequence[i
     """Whether a kernel can write to `out` itself: contiguous memory that nothing else in the call uses."""
     if list(positions) != list(range(len(out))) or not all(a.flags.c_contiguous for a in out):
         return False
-    others = [*arrays, *out]
-    return not any(np.may_share_memory(a, b) for k, a in enumerate(out) for b in others[: len(arrays) + k])
+    return not overlap(out, arrays)
 
 
 def _distinct(results: list[Array]) -> list[Array]:

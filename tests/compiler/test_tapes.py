@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from symgrad.compiler.running import overlap
 from symgrad.compiler.tape import NONE, Opcode, Tape, batches, evaluate, print_tape
 from symgrad.compiler.tape_kernel import QUICK_PIECE, SHORT, compile_tape
 
@@ -84,3 +85,22 @@ def test_batches_do_each_instruction_once_and_behind_what_it_reads(lanes: int) -
 def test_printing() -> None:
     tape = Tape(1, np.array([0.5]), TABLE, np.array([NAMES.index("mul")]), np.array([[0, 1, NONE]]), np.array([2]))
     assert print_tape(tape) == "v2 = mul x0, 0.5\nreturn v2\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "shared"),
+    [
+        ([(0, 4), (4, 8)], [(8, 12)], False),
+        ([(0, 4), (3, 8)], [], True),
+        ([(0, 4)], [(2, 3)], True),
+        ([(2, 3)], [(0, 4)], True),
+        ([(6, 8)], [(0, 4), (0, 4), (2, 6)], False),
+        ([(5, 8)], [(0, 4), (2, 6), (3, 4)], True),
+        ([(0, 0), (0, 4)], [(4, 4)], False),
+    ],
+)
+def test_memory_that_is_written_is_nobody_elses(
+    written: list[tuple[int, int]], read: list[tuple[int, int]], shared: bool
+) -> None:
+    memory = np.zeros(12)
+    assert overlap([memory[a:b] for a, b in written], [memory[a:b] for a, b in read]) is shared
