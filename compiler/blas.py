@@ -1,4 +1,4 @@
-"""The BLAS routines that large matrix products are given to, by SciPy's pointers, with 32-bit integers."""
+"""The BLAS and LAPACK routines that matrices are given to, by SciPy's pointers, with 32-bit integers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,23 @@ from typing import Any
 from .scalars import Extern
 
 GEMM = {dtype: Extern("scipy.linalg.cython_blas", name, 13) for dtype, name in (("f64", "dgemm"), ("f32", "sgemm"))}
+_LAPACK = "scipy.linalg.cython_lapack"
+ROUTINES = {
+    "gesv": 8, "getrf": 6, "getrs": 9, "trtrs": 10, "potrf": 5, "syevd": 11, "gesdd": 14, "geqrf": 8, "orgqr": 9
+}  # fmt: skip
+"""LAPACK's routines without the letter of their type, and how many arguments they take."""
 SMALLEST_PRODUCT, SMALLEST_GEMM = 20_000, 1_000_000
 """Multiplications from which packed panels are quicker than a loop, and a call of gemm than those (measured)."""
+
+
+def lapack(name: str, dtype: str) -> Extern:
+    """LAPACK's routine `name` for a floating-point type."""
+    return Extern(_LAPACK, {"f64": "d", "f32": "s"}[dtype] + name, ROUTINES[name])
+
+
+def is_library(row: Extern) -> bool:
+    """Whether a C function is one of BLAS or LAPACK, which take pointers and return nothing."""
+    return row.module in (_LAPACK, GEMM["f64"].module)
 
 
 @lru_cache(maxsize=1)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from functools import lru_cache
 
-from .blas import GEMM
+from .blas import is_library
 from .cache import kept
+from .externs import NATIVE
 from .index import Program
 from .llvm.jit import PASSES, QUICK, Code, Target, assembly, determinants, host, object_code, optimized_text
 from .llvm.module import emit_module
@@ -53,7 +54,7 @@ class Kernel(Runner):
         self.program, self.threads, self.target = program, threads, target
         self.schedule: Schedule = schedule(program, target.vector_bytes, hint)
         self._module = emit_module(self.schedule, target.attributes)
-        self._uses_blas = any(row in GEMM.values() for row in self._module.externs.values())
+        self._uses_blas = any(map(is_library, self._module.externs.values()))
         total = work(program)
         lines = self._module.text.count("\n")
         self._prepare(total, first is not None and instructions(total, first) < WORTH_WAITING * lines)
@@ -121,7 +122,8 @@ _shared_code = lru_cache(maxsize=16)(_code)
 
 
 def _callback(routine: Routine) -> Callback:
-    return Callback(routine.function, routine.params, routine.inputs, routine.targets)
+    native = routine.function in NATIVE
+    return Callback(routine.function, routine.params, routine.inputs, routine.targets, native)
 
 
 __all__ = ["Kernel", "ShapeMismatch", "TypeMismatch", "compile_program"]

@@ -41,8 +41,8 @@ def _used(action: Action, nests: Mapping[str, Nest]) -> Iterator[str]:
         case Run(name):
             for step in nests[name].body:
                 yield from used_by(step)
-        case Routine(_, _, _, inputs, targets):
-            yield from (*inputs, *targets)
+        case Routine():
+            yield from (*action.inputs, *action.targets, *action.work)
         case StopUnless(array):
             yield array
         case Stream():

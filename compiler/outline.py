@@ -31,12 +31,13 @@ class Pass(NamedTuple):
 
 
 class Callback(NamedTuple):
-    """A routine that is not written in loops (`loops.Routine`)."""
+    """A routine that is not written in loops (`loops.Routine`); a `native` one is called back only if it gives up."""
 
     function: str
     params: tuple[object, ...]
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
+    native: bool
 
 
 class Outline(NamedTuple):

@@ -101,9 +101,10 @@ class Runner:
 
     def ready(self, arrays: Sequence[Array], sizes: Mapping[str, int], constants: int) -> Ready | None:
         """What machine code must know to call this kernel itself with arguments like `arrays`, the last `constants` of
-        which stay the same; None where the kernel calls back: routines, several threads."""
+        which stay the same; None where the kernel calls back: routines without machine code, several threads."""
         plan = self._plans.get((*(array.shape for array in arrays), *sizes.items())) or self._bind(arrays, sizes)
-        if self.outline.routines or plan.threads > 1 or self._code is None:
+        calls_back = any(not routine.native for routine in self.outline.routines)
+        if calls_back or plan.threads > 1 or self._code is None:
             return None
         place = {name: k for k, name in enumerate(self.outline.arrays)}
         bytes_ = {name: prod(plan.shapes[name]) * DTYPES[x.dtype].itemsize for name, x in self.outline.arrays.items()}

@@ -334,6 +334,29 @@ def _special(name: str) -> Callable[..., Array]:
     return function
 
 
+def _erfcx_derivative(n: Array, x: Array) -> Array:
+    """The derivative of one order n >= 1 of exp(x**2) erfc(x), as `llvm.vecmath_zeta` computes it."""
+    order, x = int(np.max(n, initial=1)), np.asarray(x)
+    before, last = _special("erfcx")(x), 2 * x * _special("erfcx")(x) - 2 / np.sqrt(np.pi)
+    first = before
+    for k in range(1, order):
+        before, last = last, 2 * (x * last + k * before)
+    z = np.maximum(x, 0.5)
+    ratio, product = np.zeros_like(z), np.ones_like(z)
+    for k in range(order + 800, 0, -1):
+        ratio = k / (2 * (z + ratio))
+        if k <= order:
+            product = product * (-2 * ratio)
+    return np.where(x < 0.5, last, first * product)
+
+
+def _lambertw(branch: int, x: Array) -> Array:
+    """The real values of Lambert's W; the float nearest to -1/e counts as -1/e."""
+    w = _special("lambertw")(np.asarray(x, np.float64), branch)
+    real = np.where(w.imag == 0, w.real, np.nan)
+    return np.where(np.asarray(x, np.float64) == -np.exp(-1.0), -1.0, real).astype(np.asarray(x).dtype)
+
+
 def _sech_squared(x: Array) -> Array:
     """1/cosh(x)**2, which does not overflow on the way."""
     e = np.exp(-2 * np.abs(x))
@@ -382,6 +405,10 @@ MATHEMATICS: dict[str, tuple[int, Callable[..., Array]]] = {
     "ndtri": (1, _special("ndtri")),
     "gammaln": (1, _special("gammaln")),
     "digamma": (1, _special("psi")),
+    "erfcx_derivative": (2, _erfcx_derivative),
+    "zeta": (2, _special("zeta")),
+    "lambertw0": (1, lambda x: _lambertw(0, x)),
+    "lambertw1": (1, lambda x: _lambertw(-1, x)),
     "i0e": (1, _special("i0e")),
     "i1e": (1, _special("i1e")),
     "pow": (2, np.power),

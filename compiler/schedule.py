@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from .alignment import align, all_axes, loads
 from .dependences import all_reads, needed_for, reads, targets, types_defined
+from .externs import NATIVE
 from .fusion import fuse, unrolled_axes
 from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Statement
 from .loops import Action, Fill, Nest, Repeat, Routine, Run, Schedule, StopUnless, Stream
@@ -314,8 +315,13 @@ class _Scheduler:
             scope.places[name] = targets[-1], ()
             if place is not None:
                 after += self.copies([(name, place)], scope)
+        memory = NATIVE.get(statement.function)
+        needed = memory([scope.types[name] for name in statement.inputs]) if memory else ()
+        work = tuple(self.allocate(f"{targets[0]}.w{k}", type_) for k, type_ in enumerate(needed))
         number = len(self.routines)
-        self.routines.append(Routine(number, statement.function, statement.params, tuple(inputs), tuple(targets)))
+        self.routines.append(
+            Routine(number, statement.function, statement.params, tuple(inputs), tuple(targets), work)
+        )
         return [*actions, self.routines[-1], *after]
 
     # ---- loops

@@ -5,20 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .dependences import types_defined
+from .externs import NATIVE
 from .index import Assign, Call, Expr, Extern, Load, Loop, Program, Reduce
 from .outline import Work
-from .types import Dim, evaluate, product
+from .types import ArrayType, Dim, evaluate, product
 
 LONG = 50_000
 """Instructions on elements that take some 20 µs: handing the interpreter's lock over pays from there on."""
 
 
 def work(program: Program) -> Work:
-    """The instructions of `program`; a routine that is not written in loops counts nothing."""
+    """The instructions of `program`; a routine that is not written in loops counts the elements of what it works in
+    (once for each row) if it has machine code, and nothing if it is called back."""
     found: list[tuple[Dim, int]] = []
     pending: list[tuple[Program, Dim]] = [(program, 1)]
+    types: dict[str, ArrayType] = {}
     while pending:
         part, times = pending.pop()
+        types.update(part.inputs)
+        types.update(types_defined(part.statements))
         for statement in part.statements:
             match statement:
                 case Assign(axes=axes, value=value):
@@ -27,6 +33,9 @@ def work(program: Program) -> Work:
                     found.append((times * elements, _instructions(value.body if isinstance(value, Reduce) else value)))
                 case Loop(body=body, length=length):
                     pending.append((body, times * length))
+                case Extern(function=function, inputs=inputs) if function in NATIVE:
+                    shape = max((types[name].shape for name in inputs), key=len)
+                    found.append((times * product(shape) * product(shape[-1:]), 2))
                 case Extern():
                     pass
     return tuple(found)

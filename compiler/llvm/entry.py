@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
+from ..externs import NATIVE
 from ..loops import Action, Repeat, Routine, Run, Schedule, StopUnless, Stream
 from ..outline import COMBINE, ENTRY, STREAM
 from ..types import ArrayType, product
 from .builder import BYTES
 from .emit import NestEmitter
 from .expressions import Expressions
+from .routines import RoutineWriter, routine_code
 
 
 class _Caller(Expressions):
@@ -145,6 +147,7 @@ class EntryEmitter(_Caller):
         super().__init__(schedule, nests)
         self.labels = 0
         self.streams = 0
+        self.routines: list[RoutineWriter] = []
         self.stops: list[str] = []
 
     def text(self) -> str:
@@ -161,8 +164,8 @@ class EntryEmitter(_Caller):
                     self.run(name)
                 case Stream():
                     self.stream(action)
-                case Routine(number):
-                    self.routine(number)
+                case Routine():
+                    self.routine(action)
                 case Repeat():
                     self.repeat(action)
                 case StopUnless(array):
@@ -170,12 +173,24 @@ class EntryEmitter(_Caller):
                 case _:
                     assert_never(action)
 
-    def routine(self, number: int) -> None:
+    def routine(self, action: Routine) -> None:
+        """Runs the machine code of a routine; calls back where that gives up, and where there is none."""
         self.labels += 1
-        result = self.emit(f"call i64 %callback(i64 {number}, ptr %arrays, ptr %sizes)")
-        bad = self.emit(f"icmp ne i64 {result}, 0")
-        self.do(f"br i1 {bad}, label %failed, label %done{self.labels}")
-        self.label(f"done{self.labels}")
+        k = self.labels
+        if action.function in NATIVE:
+            body = routine_code(action, self.arrays)
+            self.routines.append(body)
+            arrays = (*action.inputs, *action.targets, *action.work)
+            self.used_arrays |= dict.fromkeys(arrays)
+            arguments = [*(f"ptr %a.{name}" for name in arrays), *(f"i64 {self.size(n)}" for n in body.sizes)]
+            status = self.emit(f"call i64 @{body.name}({', '.join(arguments)})")
+            self.do(f"br i1 {self.emit(f'icmp eq i64 {status}, 0')}, label %done{k}, label %unable{k}")
+            self.label(f"unable{k}")
+            self.do(f"br i1 {self.emit('icmp eq ptr %callback, null')}, label %failed, label %ask{k}")
+            self.label(f"ask{k}")
+        result = self.emit(f"call i64 %callback(i64 {action.number}, ptr %arrays, ptr %sizes)")
+        self.do(f"br i1 {self.emit(f'icmp ne i64 {result}, 0')}, label %failed, label %done{k}")
+        self.label(f"done{k}")
 
     def stream(self, action: Stream) -> None:
         """Runs the pass here, or has it run on several threads."""

@@ -163,9 +163,10 @@ def _capsule_address(module: str, symbol: str) -> int:
 
 
 def _extension(module: str) -> ModuleType:
-    """The module `module`; SciPy's BLAS alone, without the package around it, which takes longer than compiling."""
+    """The module `module`; SciPy's BLAS or LAPACK alone, without the package around it, which takes longer than
+    compiling."""
     package, _, name = module.rpartition(".")
-    if name == "cython_blas" and package not in sys.modules:
+    if name in ("cython_blas", "cython_lapack") and package not in sys.modules:
         with suppress(ImportError, OSError):
             around = importlib.import_module("scipy").__path__
             spec = PathFinder.find_spec(module, [os.path.join(path, "linalg") for path in around])

@@ -4,15 +4,15 @@ modules of their own.
     i64 entry(ptr arrays, ptr sizes, ptr callback)
 
 `arrays` are the pointers in the order of the schedule's arrays and one more to scratch memory for streams, `sizes`
-its sizes, `callback(number, arrays, sizes)` answers for extern routines.  The result is 0, 1 if an index was out of
-range, 2 if a routine failed.
+its sizes, `callback(number, arrays, sizes)` answers for extern routines that have no machine code or give up.  The
+result is 0, 1 if an index was out of range, 2 if a routine failed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..blas import GEMM
+from ..blas import GEMM, is_library
 from ..loops import Schedule, Stream
 from ..scalars import SCALARS, Extern
 from .builder import SCALAR, vector
@@ -52,7 +52,12 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
         if isinstance(action, Stream):
             parts.append(StreamEmitter(schedule, nests, action).text())
             parts.append(CombineEmitter(schedule, nests, action).text())
-    parts.append(EntryEmitter(schedule, nests).text())
+    entry = EntryEmitter(schedule, nests)
+    parts.append(entry.text())
+    for routine in entry.routines:
+        parts.append(routine.text())
+        mathematics |= routine.mathematics
+        externs |= routine.externs
     if any(row in GEMM.values() for row in externs.values()):
         parts.append(
             '@blas.plain = private constant [2 x i8] c"N\\00"\n@blas.transposed = private constant [2 x i8] c"T\\00"'
@@ -68,7 +73,7 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
 
 
 def _declaration(name: str, row: Extern) -> str:
-    if row in GEMM.values():
+    if is_library(row):
         return f'declare void @"{name}"({", ".join(["ptr"] * row.arity)})'
     return f'declare double @"{name}"({"double, " * row.arity}i32)'
 

@@ -17,11 +17,13 @@ from . import (
     vecmath_exponential,
     vecmath_gamma,
     vecmath_inverse,
+    vecmath_lambert,
     vecmath_logarithm,
     vecmath_normal,
     vecmath_power,
     vecmath_removable,
     vecmath_trigonometric,
+    vecmath_zeta,
 )
 from .vecmath_builder import FLOAT, Builder, Need
 from .vecmath_registry import BODIES, CONSTANTS, FUNCTIONS, Body
@@ -34,11 +36,13 @@ THEMES = (
     vecmath_exponential,
     vecmath_gamma,
     vecmath_inverse,
+    vecmath_lambert,
     vecmath_logarithm,
     vecmath_normal,
     vecmath_power,
     vecmath_removable,
     vecmath_trigonometric,
+    vecmath_zeta,
 )
 """The modules whose import fills the table of functions."""
 

@@ -8,7 +8,8 @@ same ones, so a scalar result and a lane of a vector have the same bits.  Nothin
     x = b.parameter()
     y = b.fma(x, x, 1.0)             # %2 = call <8 x double> @llvm.fma.v8f64(...)
 
-The only control flow is `Builder.rare`: a branch on "any lane is bad" to a cold block.  What a function needs
+The only control flow is `Builder.rare`, a branch on "any lane is bad" to a cold block, and `Builder.repeated`, a loop
+until every lane is done.  What a function needs
 beside itself (slow paths, other functions, tables) is collected in `Builder.needs`.
 """
 
@@ -322,6 +323,33 @@ class Builder:
         self.lines += [f"  br label %after{number}", f"after{number}:"]
         incoming = f"[ {usual.text}, %{before} ], [ {redone.text}, %cold{number} ]"
         return self.emit(usual.scalar, f"phi {self.type(usual.scalar)} {incoming}")
+
+    def repeated(
+        self,
+        state: Sequence[Value],
+        going: Callable[[list[Value]], Value],
+        step: Callable[[list[Value]], list[Value]],
+    ) -> list[Value]:
+        """What `state` is after as many steps as `going` asks for; lanes that are done stay as they are."""
+        before = next((line[:-1] for line in reversed(self.lines) if line.endswith(":")), "entry")
+        number = len(self.lines)
+        self.lines += [f"  br label %loop{number}", f"loop{number}:"]
+        heads = [self.emit(value.scalar, "") for value in state]
+        goes = going(heads)
+        some = goes.text
+        if self.lanes > 1:
+            mask = f"%mask{len(self.lines)}"
+            self.lines.append(f"  {mask} = bitcast {self.type('i1')} {some} to i{self.lanes}")
+            some = f"%some{len(self.lines)}"
+            self.lines.append(f"  {some} = icmp ne i{self.lanes} {mask}, 0")
+        self.lines += [f"  br i1 {some}, label %step{number}, label %over{number}", f"step{number}:"]
+        after = [self.select(goes, new, old) for new, old in zip(step(heads), heads, strict=True)]
+        last = next(line[:-1] for line in reversed(self.lines) if line.endswith(":"))
+        for k, (head, start, end) in enumerate(zip(heads, state, after, strict=True)):
+            incoming = f"[ {start.text}, %{before} ], [ {end.text}, %{last} ]"
+            self.lines[number + 2 + k] = f"  {head.text} = phi {self.type(head.scalar)} {incoming}"
+        self.lines += [f"  br label %loop{number}", f"over{number}:"]
+        return heads
 
     def redo_lanes(self, bad: Value, usual: Value, name: str, *args: Value) -> Value:
         """`usual`, with the bad lanes redone by the scalar function `name` of the same lanes of `args`."""

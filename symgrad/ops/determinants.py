@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..compiler.types import ArrayType
-from ..expression import Expr, apply, function
+from ..expression import FUNCTIONS, Expr, apply, function
 from ..graph import Params
-from .contraction import trace
+from .contraction import broadcast_to, trace, unit_axes
 from .elementwise import unbroadcast
 from .linear_algebra import columns, linalg_op, matrix_operand, square_type, t
+from .shaping import slice_axes
 
 
 def _products_of_others(s: Any) -> Any:
@@ -49,6 +50,45 @@ def _cofactor_slope_evaluate(args: Sequence[Any], params: Params, sizes: Mapping
     return (sign * (u @ inner @ v)).astype(a.dtype, copy=False)
 
 
+def _products(s: Expr) -> Expr:
+    """`_products_of_others` as a formula."""
+    n = s.type.shape[-1]
+    f = FUNCTIONS
+    one = f["ones"]((*s.type.shape[:-1], 1), s.dtype)
+    before = f["cumprod"](f["concatenate"]([one, slice_axes(s, [(0, n - 1, 1)])], -1), axis=-1)
+    after = f["cumprod"](f["concatenate"]([slice_axes(s, [(1, n - 1, 1)]), one], -1), axis=-1, reverse=True)
+    found: Expr = before * after
+    return found
+
+
+def _signed_parts(a: Expr) -> tuple[Expr, Expr, Expr, Expr]:
+    u, s, vt = FUNCTIONS["svd"](a, full_matrices=False)
+    return columns(apply("detsign", [u]) * apply("detsign", [vt])), u, s, vt
+
+
+def _row(s: Expr) -> Expr:
+    return unit_axes(s, [*range(s.ndim - 1), None, s.ndim - 1])
+
+
+def _cofactor_expand(y: Expr, a: Expr) -> Expr:
+    sign, u, s, vt = _signed_parts(a)
+    return sign * ((u * _row(_products(s))) @ vt)
+
+
+def _cofactor_slope_expand(y: Expr, a: Expr, e: Expr) -> Expr:
+    f = FUNCTIONS
+    sign, u, s, vt = _signed_parts(a)
+    n = s.type.shape[-1]
+    off = ~f["eye"](n, dtype="bool")
+    others = f["where"](off, broadcast_to(_row(s), (*s.type.shape, n)), 1)
+    pairs = f["where"](off, _products(others), 0)
+    b = t(u) @ e @ t(vt)
+    diagonal = f["einsum"]("...ij,...jj->...i", pairs, b)
+    inner = f["where"](off, -pairs * t(b), unit_axes(diagonal, [*range(diagonal.ndim), None]))
+    slope: Expr = sign * (u @ inner @ vt)
+    return slope
+
+
 def _slope_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
     square_type("cofactor_slope")(types, params)
     return types[1]
@@ -81,13 +121,14 @@ linalg_op("logdet", square_type("logdet", 2), lambda a, p, s: np.linalg.slogdet(
 linalg_op("detsign", square_type("detsign", 2), lambda a, p, s: np.linalg.slogdet(a[0])[0], lambda g, y, a: [None],
           "Sign of the determinant.", text=lambda x: ("slogdet", {}))  # fmt: skip
 linalg_op("cofactor", square_type("cofactor"), _cofactor_evaluate, lambda g, y, a: [apply("cofactor_slope", [a, g])],
-          "Matrix of cofactors, det(A) * inv(A).T, also where A is singular.")  # fmt: skip
+          "Matrix of cofactors, det(A) * inv(A).T, also where A is singular.", expand=_cofactor_expand)  # fmt: skip
 linalg_op(
     "cofactor_slope",
     _slope_type,
     _cofactor_slope_evaluate,
     _slope_vjp,
     "Derivative of the cofactor matrix along a matrix.",
+    expand=_cofactor_slope_expand,
 )
 
 

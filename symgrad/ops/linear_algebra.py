@@ -1,5 +1,5 @@
 """Linear algebra on the last two axes, batched over leading ones: solve, inv, det, cholesky, pinv, lstsq, expm, and
-what is made of them.  Compiled code calls LAPACK back through NumPy and SciPy.
+what is made of them.  Compiled code calls LAPACK through SciPy's pointers.
 
 A matrix is differentiated without assuming structure, except that `cholesky` (like `eigh`) takes the symmetric part of
 its argument, so its derivative is symmetric and agrees with differences in single elements.  The derivatives of the
@@ -80,10 +80,14 @@ def linalg(name: str, evaluate: Evaluate) -> Evaluate:
     return run
 
 
-def linalg_op(name: str, infer: Any, evaluate: Evaluate, vjp: Any, doc: str, **facts: Any) -> Op:
-    """Registers an operation that NumPy or SciPy evaluates, in compiled code by a callback."""
+def linalg_op(
+    name: str, infer: Any, evaluate: Evaluate, vjp: Any, doc: str, *, expand: Any = None, **facts: Any
+) -> Op:
+    """Registers an operation that NumPy or SciPy evaluates, in compiled code LAPACK or a formula of other operations."""
     run = linalg(name, evaluate)
-    return register(Op(name, infer, run, called_back(name, run), vjp=vjp, doc=doc, **facts))
+    return register(
+        Op(name, infer, run, None if expand else called_back(name, run), expand=expand, vjp=vjp, doc=doc, **facts)
+    )
 
 
 # ---- inv, solve
@@ -165,7 +169,7 @@ def _triangular_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str
         if not a.size or not b.size:
             return np.zeros_like(b)
         return scipy.linalg.solve_triangular(
-            a, b, trans=int(bool(transposed)), lower=bool(lower), unit_diagonal=bool(unit)
+            a, b, trans=int(bool(transposed)), lower=bool(lower), unit_diagonal=bool(unit), check_finite=False
         )
 
     a, b = args
@@ -256,7 +260,29 @@ def _pinv_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]
     return np.linalg.pinv(args[0], *params)
 
 
-linalg_op("pinv", _pinv_type, _pinv_evaluate, _pinv_vjp, "Moore-Penrose inverse.",
+def _rounding(a: Expr) -> Expr:
+    """eps*max(m, n): what NumPy takes for the relative error of singular values."""
+    eps = float(np.finfo(np.float32 if a.dtype == "f32" else np.float64).eps)
+    longest: Expr = FUNCTIONS["maximum"](lift(a.shape[-2]), lift(a.shape[-1]))
+    bound: Expr = longest.astype(a.dtype) * eps
+    return bound
+
+
+def _reciprocal_svd(a: Expr, rcond: Any) -> tuple[Expr, Expr, Expr]:
+    """U, the reciprocals of the singular values above `rcond` of the largest (0 for the others) as a column, and V."""
+    u, s, vt = FUNCTIONS["svd"](a, full_matrices=False)
+    largest = unit_axes(apply("max", [s], ((-1,),)), [*range(s.ndim - 1), None])
+    counts = s > largest * rcond
+    inverse = FUNCTIONS["mask"](counts, 1 / FUNCTIONS["where"](counts, s, 1))
+    return u, unit_axes(inverse, [*range(s.ndim), None]), t(vt)
+
+
+def _pinv_expand(y: Expr, a: Expr) -> Expr:
+    u, inverse, v = _reciprocal_svd(a, *(y.node.params or (1e-15,)))
+    return v @ (inverse * t(u))
+
+
+linalg_op("pinv", _pinv_type, _pinv_evaluate, _pinv_vjp, "Moore-Penrose inverse.", expand=_pinv_expand,
           text=lambda x: ("pinv", {"rcond": x.params[0]} if x.params else {}))  # fmt: skip
 
 
@@ -290,7 +316,13 @@ def _lstsq_vjp(g: Expr, y: Expr, a: Expr, b: Expr) -> list[Expr]:
     return [unbroadcast(matrix, y.ndim, a.type), back]
 
 
-linalg_op("lstsq", _lstsq_type, _lstsq_evaluate, _lstsq_vjp, "Least-squares solution of least norm.")
+def _lstsq_expand(y: Expr, a: Expr, b: Expr) -> Expr:
+    u, inverse, v = _reciprocal_svd(a, _rounding(a))
+    return v @ (inverse * (t(u) @ b))
+
+
+linalg_op("lstsq", _lstsq_type, _lstsq_evaluate, _lstsq_vjp, "Least-squares solution of least norm.",
+          expand=_lstsq_expand)  # fmt: skip
 
 
 @function("lstsq", numpy=[np.linalg.lstsq])
@@ -305,9 +337,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Expr, Expr, Expr, Expr]:
     (left, right), _ = unify([a, b], want_float=True)
     x = _with_columns("lstsq", left, right, lambda u, v: apply("lstsq", [u, v]), square=False)
     s = FUNCTIONS["svdvals"](left)
-    eps = float(np.finfo(np.float32 if left.dtype == "f32" else np.float64).eps)
-    longest = FUNCTIONS["maximum"](lift(left.shape[0]), lift(left.shape[1]))
-    rank = (s > FUNCTIONS["max"](s) * eps * longest.astype(s.dtype)).sum()
+    rank = (s > FUNCTIONS["max"](s) * _rounding(left)).sum()
     misses = (right - left @ x) ** 2
     return x, misses.sum(axis=0, keepdims=right.ndim == 1), rank, s
 

@@ -24,7 +24,8 @@ from ..errors import DTypeError, ShapeError
 from ..expression import Expr, apply, broadcast_shapes, constant, constant_value, symbol_name
 from ..graph import FlatTable, Node, Op, Params, flatten, lookup, node, postorder, register, substitute, unflatten
 from .contraction import einsum_labels, sum_
-from .elementwise import called_back, unbroadcast
+from .divided_differences import matrix_function_formula
+from .elementwise import unbroadcast
 from .linear_algebra import linalg, require_matrix, symmetric, t
 
 NEAR = 0.05
@@ -73,6 +74,15 @@ def _slope(table: FlatTable, name: str) -> FlatTable | None:
             tangents[x] = x.op.jvp(inside, Expr(x), *map(Expr, x.inputs))
     found = tangents[root]
     return None if found is None else table_of(found)
+
+
+def _slopes(table: FlatTable, order: int) -> list[FlatTable | None]:
+    """A scalar formula and its derivatives by z up to an order."""
+    found: list[FlatTable | None] = [table]
+    for _ in range(order):
+        last = found[-1]
+        found.append(None if last is None else _slope(last, "z"))
+    return found
 
 
 def _value(table: FlatTable | None, z: Any, numbers: Sequence[Any]) -> Any:
@@ -133,10 +143,7 @@ def _evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> 
     count = len(rest) - order
     numbers, factors = rest[:count], rest[count:]
     w, v = np.linalg.eigh((a + np.swapaxes(a, -1, -2)) / 2)
-    tables: list[FlatTable | None] = [table]
-    for _ in range(order):
-        last = tables[-1]
-        tables.append(None if last is None else _slope(last, "z"))
+    tables = _slopes(table, order)
     n = w.shape[-1]
     spread = [w[(..., *(slice(None) if j == k else None for j in range(order + 1)))] for k in range(order + 1)]
     points = np.sort(np.stack(np.broadcast_arrays(*spread), -1), -1)
@@ -217,8 +224,14 @@ def _text(x: Node) -> tuple[str, dict[str, Any]]:
     return "matrix_function", {"f": f, "order": order} if order else {"f": f}
 
 
-_run = linalg("matrix_function", _evaluate)
-register(Op("matrix_function", _type, _run, called_back("matrix_function", _run), vjp=_vjp, text=_text,
+def _expand(y: Expr, a: Expr, *rest: Expr) -> Expr:
+    table, order = _facts(y.node.params)
+    roots = [None if x is None else root_of(x) for x in _slopes(table, order)]
+    count = len(rest) - order
+    return matrix_function_formula(roots, a, rest[:count], rest[count:], NEAR, (_rule(FEW), _rule(MANY)))
+
+
+register(Op("matrix_function", _type, linalg("matrix_function", _evaluate), expand=_expand, vjp=_vjp, text=_text,
             doc="A function of the eigenvalues of a symmetric matrix, or its derivative along matrices."))  # fmt: skip
 
 

@@ -1,21 +1,23 @@
 """Special functions of SciPy: gamma, Bessel, error and normal distribution, entropy, zeta, Lambert's W.
 
-Families whose derivatives are members again are one operation with the order as its parameter.  Compiled code calls
-SciPy's C functions through their pointers; where SciPy exports none (polygamma, zeta, lambertw) it is called back.
+Families whose derivatives are members again are one operation with the order as its parameter.  Compiled code has
+functions of its own, and calls SciPy's C functions through their pointers for the others.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..compiler.index import Call, Const
+from ..compiler.scalars import SCALARS
 from ..errors import ArgumentError, NotDifferentiable
 from ..expression import FUNCTIONS, Expr, apply, function, unify
 from ..graph import Node
-from .elementwise import CALLBACK, binary, elementwise, masked, unary
+from .elementwise import binary, elementwise, masked, unary
 
 ROOT_PI, ROOT_2PI = float(np.sqrt(np.pi)), float(np.sqrt(2 * np.pi))
 
@@ -55,6 +57,8 @@ def family_function(op: str, name: str, doc: str, fixed: tuple[Any, ...] = ()) -
             raise ArgumentError(
                 f"{name}: the order must be an integer, got {n!r}; derivatives by the order do not exist here"
             )
+        if name in ("polygamma", "erfcx_derivative") and n < 0:
+            raise ArgumentError(f"{name}: the order of a derivative is 0 or more, got {n!r}")
         operands, weak = unify([x], want_float=True)
         return apply(op, operands, (int(n),), weak=weak)
 
@@ -76,8 +80,18 @@ unary("gamma", scipy_special("gamma"), lambda y, x: y * _f("digamma", x), domain
       latex=r"\Gamma", doc="Gamma function.")  # fmt: skip
 unary("digamma", scipy_special("psi"), lambda y, x: member("polygamma", 1, x), "psi", domain=((2, 5),), sympy="digamma",
       mpmath="digamma", latex=r"\psi", doc="Derivative of gammaln.")  # fmt: skip
+def _lower_polygamma(args: Any, x: Node) -> Any:
+    """``(-1)**(n + 1) * n! * zeta(n + 1, x)``."""
+    (n,) = x.params
+    assert isinstance(n, int)
+    if n == 0:
+        return Call("digamma", args)
+    factor = (-1.0) ** (n + 1) * (math.factorial(n) if n <= 170 else math.inf)
+    return Call("mul", (Const(factor, x.type.dtype), Call("zeta", (Const(n + 1.0, x.type.dtype), *args))))
+
+
 elementwise("polygamma", None, lambda y, x: (member("polygamma", y.node.params[0] + 1, x),),
-            evaluate=scipy_special("polygamma"), parametric=True, scalar=CALLBACK, domain=((0.5, 4),), sympy="polygamma",
+            evaluate=scipy_special("polygamma"), parametric=True, scalar=_lower_polygamma, domain=((0.5, 4),), sympy="polygamma",
             mpmath=lambda n, x: _mp().polygamma(n, x), doc="Derivative of order n of digamma.")  # fmt: skip
 family_function("polygamma", "polygamma", "Derivative of integer order n of digamma: ``polygamma(n, x)``, n >= 1.")
 binary("betaln", scipy_special("betaln"), lambda y, a, b: _beta_slopes(a, b), domain=((0.5, 3), (0.5, 3)), commutative=True,
@@ -93,7 +107,7 @@ def _beta_slopes(a: Expr, b: Expr) -> tuple[Expr, Expr]:
 
 _BY_ORDER = "zeta: has no derivative by its first argument s; only by q"
 elementwise("zeta", None, lambda y, s, q: (NotDifferentiable(_BY_ORDER), -s * apply("zeta", [s + 1, q])),
-            evaluate=scipy_special("zeta"), scalar=CALLBACK, domain=((1.5, 4), (0.5, 3)), mpmath=lambda s, q: _mp().zeta(s, q),
+            evaluate=scipy_special("zeta"), domain=((1.5, 4), (0.5, 3)), mpmath=lambda s, q: _mp().zeta(s, q),
             latex=r"\zeta", doc="Hurwitz zeta function, the sum of (k + q)**-s.")  # fmt: skip
 
 
@@ -153,37 +167,18 @@ _bessel("ive", lambda y, x: _growing("ive")(y, x) - _f("sign", x) * y, {0: "i0e"
 
 # ---- error function and normal distribution
 
-def _scaled_erfc(n: int, x: Any) -> Any:
-    """The derivative of order n of exp(x**2) erfc(x) = 2/sqrt(pi) * integral of exp(-t**2 - 2*x*t).
-
-    Below 1 by its recurrence; above, where that cancels, by the ratios of consecutive integrals as a continued
-    fraction."""
-    x = np.asarray(x)
-    if n == 0:
-        return scipy_special("erfcx")(x)
-    w = [scipy_special("erfcx")(x)]
-    w.append(2 * x * w[0] - 2 / ROOT_PI)
-    for k in range(1, n):
-        w.append(2 * x * w[k] + 2 * k * w[k - 1])
-    z = np.maximum(x, 1)
-    ratio, product = np.zeros_like(z), np.ones_like(z)
-    for k in range(n + 200, 0, -1):
-        ratio = k / (2 * (z + ratio))
-        if k <= n:
-            product = product * (-2 * ratio)
-    return np.where(x < 1, w[n], w[0] * product)
-
-
-def _lower_erfcx(args: Any, x: Node) -> Any:
-    return Call("erfcx", args)
+def _lower_erfcx_derivative(args: Any, x: Node) -> Any:
+    (n,) = x.params
+    assert isinstance(n, int)
+    return Call("erfcx_derivative", (Const(float(n), x.type.dtype), *args))
 
 
 unary("erfinv", scipy_special("erfinv"), lambda y, x: ROOT_PI / 2 * _f("exp", y**2), domain=((-0.8, 0.8),), sympy="erfinv",
       mpmath="erfinv", latex=r"\operatorname{erf}^{-1}", doc="Inverse of the error function.")  # fmt: skip
 elementwise("erfcx", None, lambda y, x: (member("erfcx_derivative", 1, x),), evaluate=scipy_special("erfcx"), domain=((-1, 3),),
             mpmath=lambda x: _mp().exp(x * x) * _mp().erfc(x), doc="exp(x**2) * erfc(x) without overflow.")  # fmt: skip
-elementwise("erfcx_derivative", None, lambda y, x: (member("erfcx_derivative", _order(y) + 1, x),), evaluate=_scaled_erfc,
-            parametric=True, scalar=CALLBACK, domain=((-1, 3),), doc="Derivative of order n of erfcx, without cancellation.",
+elementwise("erfcx_derivative", None, lambda y, x: (member("erfcx_derivative", _order(y) + 1, x),), evaluate=SCALARS["erfcx_derivative"].numpy,
+            parametric=True, scalar=_lower_erfcx_derivative, domain=((-1, 3),), doc="Derivative of order n of erfcx, without cancellation.",
             mpmath=lambda n, x: _mp().diff(lambda z: _mp().exp(z * z) * _mp().erfc(z), x, n))  # fmt: skip
 
 
@@ -224,11 +219,11 @@ binary("rel_entr", scipy_special("rel_entr"), lambda z, x, y: (_f("log", x / y) 
 # ---- Lambert's W
 
 def _lambert(branch: int, x: Any) -> Any:
-    w = scipy_special("lambertw")(np.asarray(x, np.float64), branch)
-    return np.where(w.imag == 0, w.real, np.nan)
+    return SCALARS[f"lambertw{-branch}"].numpy(x)
 
 
-elementwise("lambertw", None, lambda y, x: (_f("exp", -y) / (1 + y),), evaluate=_lambert, parametric=True, scalar=CALLBACK,
+elementwise("lambertw", None, lambda y, x: (_f("exp", -y) / (1 + y),), evaluate=_lambert, parametric=True,
+            scalar=lambda args, x: Call(f"lambertw{-x.params[0]}", args),
             domain=((-0.3, -0.1),), mpmath=lambda k, x: _mp().lambertw(x, k).real, sympy="LambertW", latex="W",
             doc="Lambert's W, the solution w of w*exp(w) = x.")  # fmt: skip
 

@@ -105,6 +105,11 @@ def _spectral_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, 
     return (v * g[..., None, :]) @ np.swapaxes(v, -1, -2)
 
 
+def _spectral_expand(y: Expr, g: Expr, a: Expr) -> Expr:
+    v = eigenpairs(a)[1]
+    return scaled(v, g) @ t(v)
+
+
 def _spectral_vjp(g: Expr, y: Expr, s: Expr, a: Expr) -> list[Expr]:
     w, v = eigenpairs(a)
     inner = t(v) @ symmetric(g) @ v
@@ -137,7 +142,8 @@ def with_eigenvalues(s: Expr, a: Expr) -> Expr:
 linalg_op("eigvalsh", square_type("eigvalsh", 1), lambda a, p, s: np.linalg.eigvalsh(_symmetrised(a[0])), _eigvalsh_vjp,
           "Eigenvalues of a symmetric matrix, rising.")  # fmt: skip
 linalg_op("eigh", _eigh_type, _eigh_evaluate, _eigh_vjp, "Eigenvalues and eigenvectors of a symmetric matrix.")
-linalg_op("spectral", _spectral_type, _spectral_evaluate, _spectral_vjp, "V diag(g) V.T with the eigenvectors V of A.")
+linalg_op("spectral", _spectral_type, _spectral_evaluate, _spectral_vjp, "V diag(g) V.T with the eigenvectors V of A.",
+          expand=_spectral_expand)  # fmt: skip
 
 
 @function("eigvalsh", numpy=[np.linalg.eigvalsh])

@@ -37,6 +37,8 @@ UNARY: dict[str, list[tuple[float, float]]] = {
     "asinh": [*ODD_ZERO, (INF, INF), (-INF, -INF)],
     "acosh": [(1, 0.0), (0.5, NAN), (-3, NAN), (INF, INF), (-INF, NAN)],
     "atanh": [*ODD_ZERO, (1, INF), (-1, -INF), (2, NAN), (INF, NAN)],
+    "lambertw0": [*ODD_ZERO, (INF, INF), (-INF, NAN), (-1, NAN)],
+    "lambertw1": [(0.0, -INF), (-0.0, -INF), (INF, NAN), (-INF, NAN), (-1, NAN), (1, NAN)],
     "sigmoid": [(0.0, 0.5), (-0.0, 0.5), (INF, 1), (-INF, 0.0), (-1000, 0.0), (1000, 1)],
     "softplus": [(0.0, LOG2), (INF, INF), (-INF, 0.0), (1000, 1000), (-1000, 0.0)],
     "logsigmoid": [(0.0, -LOG2), (INF, -0.0), (-INF, -INF), (-1000, -1000), (1000, -0.0)],
@@ -59,6 +61,9 @@ UNARY: dict[str, list[tuple[float, float]]] = {
     "digamma": [(0.0, -INF), (-0.0, INF), (-1, NAN), (INF, INF), (-INF, NAN)],
 }
 BINARY: dict[str, list[tuple[float, float, float]]] = {
+    "zeta": [(2, 0.0, INF), (2, -3, INF), (3, -3, INF), (1, 2, INF), (0.5, 2, NAN), (2.5, -0.5, NAN), (2, INF, 0.0),
+             (NAN, 1, NAN), (2, NAN, NAN), (INF, 2, NAN), (2, -INF, INF)],
+    "erfcx_derivative": [(1, NAN, NAN), (1, 0.0, -2 / PI**0.5), (2, 0.0, 2)],
     "pow": [
         *[(x, 0.0, 1.0) for x in (0.0, -0.0, 1, -1, INF, -INF, NAN)],
         *[(x, -0.0, 1.0) for x in (0.0, NAN, INF)],

@@ -173,6 +173,39 @@ def bessel(order: int, x: Any) -> Any:
 MP, NP = mpmath.mp, np
 ANGLES: dict[str, Any] = {"sample": near_multiples_of_half_pi, "extra": tuple(HARD_ANGLES)}
 OPEN, HALF = ((-1, 1), (-0.5, 0.5)), ((0, 1), (0, 3), (0, 100))
+def zeta(s: Any, q: Any) -> Any:
+    """mpmath's own loses half of its digits for large broken s."""
+    with mpmath.workprec(6 * mpmath.mp.prec):
+        return mpmath.zeta(s, q)
+
+
+def zeta_arguments(dtype: str, n: int, rng: np.random.Generator) -> Points:
+    n //= 5  # mpmath takes its time
+    s, q = rng.uniform(1.01, 20, n), 10 ** rng.uniform(-1, 1.5, n)
+    s[::3] = np.rint(s[::3]) + 1
+    return s.astype(DTYPES[dtype]), q.astype(DTYPES[dtype])
+
+
+def lambertw(x: Any, branch: int) -> Any:
+    w = mpmath.lambertw(x, branch)
+    return w.real if not w.imag else mpmath.nan
+
+
+def erfcx_slope(n: Any, x: Any) -> Any:
+    """By the recurrence, with digits to spare."""
+    with mpmath.workprec(8 * mpmath.mp.prec):
+        before = mpmath.exp(x * x) * mpmath.erfc(x)
+        last = 2 * x * before - 2 / mpmath.sqrt(mpmath.pi)
+        for k in range(1, int(n)):
+            before, last = last, 2 * (x * last + k * before)
+        return last
+
+
+def orders_of_erfcx(dtype: str, n: int, rng: np.random.Generator) -> Points:
+    order, x = rng.integers(1, 7, n), rng.uniform(-3, 8, n)
+    return order.astype(DTYPES[dtype]), x.astype(DTYPES[dtype])
+
+
 ROWS: dict[str, Row] = {
     "exp": Row(MP.exp, NP.exp, extra=(709.78, -745.13, -708.39, 88.72, -103.97)),
     "exp2": Row(lambda x: MP.mpf(2) ** x, NP.exp2, ((-1, 1), (-1080, 1024), (-150, 128))),
@@ -212,6 +245,10 @@ ROWS: dict[str, Row] = {
     ),
     "sin_over_x": Row(lambda x: MP.sin(x) / x if x else MP.mpf(1), lambda x: over(NP.sin(x), x), **ANGLES),
     "one_minus_cos_over_x2": Row(versine, lambda x: over(NP.sin(x / 2), x / 2) ** 2 / 2, **ANGLES),
+    "zeta": Row(zeta, None, sample=zeta_arguments),
+    "lambertw0": Row(lambda x: lambertw(x, 0), None, ((-0.36, 1), (0, 20), (0, 1e6)), extra=(-0.367, -0.36787, 1e300)),
+    "lambertw1": Row(lambda x: lambertw(x, -1), None, ((-0.36, 0), (-0.05, 0)), extra=(-0.367, -0.36787, -1e-300)),
+    "erfcx_derivative": Row(erfcx_slope, None, sample=orders_of_erfcx),
     "erfcx": Row(
         lambda x: MP.exp(x * x) * MP.erfc(x) if x < 1e5 else erfcx_far(x), None, ((-1, 1), (-26, 5), (0, 100))
     ),
