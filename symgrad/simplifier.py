@@ -20,6 +20,7 @@ from .expression import constant, constant_value
 from .graph import Node, consumer_counts, lookup, node, postorder, substitute
 from .rewrite import short_masks as short_masks
 from .rewrite import short_matrices as short_matrices
+from .rewrite import short_roots as short_roots
 from .rewrite import short_selections as short_selections
 from .rewrite.assumptions import Assumptions, unvisited
 from .rewrite.canonical import canonical_node, canonicalise, rebuild
@@ -42,7 +43,10 @@ STRATEGIES: tuple[frozenset[str], ...] = (
     frozenset({"one fraction of a sum", "common factor"}), frozenset({"one fraction of a sum", "roots joined"}),
 )  # fmt: skip
 """The steps that each way of simplifying leaves out."""
-LARGE = frozenset({"one fraction", "signs", "roots joined", "one fraction of a sum", "common factor", "term by term"})
+LARGE = frozenset({
+    "one fraction", "signs", "roots joined", "one fraction of a sum", "common factor", "term by term",
+    "roots above the line",
+})  # fmt: skip
 """What is left out of large graphs: choices of a character or two, and steps that write out what is shared."""
 VERY_LARGE = LARGE | {"common number", "sign into a difference"}
 """What is left out where nobody reads the whole: a sign that moves makes everything above it anew, and a sum of its own
