@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 
 from .differentiation import gradient, jacobian, jvp, require_differentiable, vjp, zeros
@@ -9,6 +10,7 @@ from .expression import Expr
 from .graph import Node, collector_paused
 from .ops.contraction import einsum_node
 from .ops.elementwise import total
+from .origins import listening
 from .rewrite.canonical import canonicalise
 from .rewrite.stable_jacobians import finished
 
@@ -20,9 +22,23 @@ def gradients(y: Node, wrt: Sequence[Node]) -> list[Node]:
 
 
 def _slopes(y: Node, wrt: Sequence[Node]) -> list[Node]:
-    """The gradient as it is differentiated again."""
+    """The gradient as it is differentiated again; the one that was found last if somebody still has it."""
+    if y in _found and listening() is None:
+        variables, slopes = _found[y]
+        known = [x for slope in slopes if (x := slope()) is not None]
+        if variables == tuple(wrt) and len(known) == len(slopes):
+            return known
     (value,) = canonicalise([y])
-    return canonicalise([value, *[g.node for g in gradient(value, wrt)]])[1:]
+    found = canonicalise([value, *[g.node for g in gradient(value, wrt)]])[1:]
+    if y not in wrt:
+        _found[y] = tuple(wrt), tuple(map(weakref.ref, found))
+    return found
+
+
+_found: weakref.WeakKeyDictionary[Node, tuple[tuple[Node, ...], tuple[weakref.ref[Node], ...]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""For values their last gradient, and with respect to what."""
 
 
 def jacobians(outputs: Sequence[Node], wrt: Sequence[Node]) -> list[Node]:
@@ -38,10 +54,10 @@ def hessians(y: Node, wrt: Sequence[Node]) -> list[Node]:
     """The blocks of the Hessian of the scalar `y`, row by row.
 
     Of scalar variables those above the diagonal are taken for those below it too."""
-    slopes = _slopes(y, wrt)
-    if any(x.type.shape for x in (y, *wrt)):
-        return jacobians(slopes, wrt)
     with collector_paused():
+        slopes = _slopes(y, wrt)
+        if any(x.type.shape for x in (y, *wrt)):
+            return jacobians(slopes, wrt)
         blocks = [block.node for k, g in enumerate(slopes) for block in jacobian(g, wrt[k:])]
         upper = iter(canonicalise([*slopes, *blocks])[len(slopes) :])
     n = len(wrt)
