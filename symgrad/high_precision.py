@@ -208,6 +208,28 @@ def _softmax(args: Sequence[Array], x: Node, sizes: Mapping[str, int]) -> Any:
     return e / np.sum(e, axis=axes, keepdims=True)
 
 
+@_means("log_softmax")
+def _log_softmax(args: Sequence[Array], x: Node, sizes: Mapping[str, int]) -> Any:
+    return _each(mpmath.log, _softmax(args, x, sizes))
+
+
+@_means("softmax_rest")
+def _softmax_rest(args: Sequence[Array], x: Node, sizes: Mapping[str, int]) -> Any:
+    (a,) = args
+    axes = tuple(k + a.ndim for k in x.params[0])
+    e = _each(mpmath.exp, a - np.max(a, axis=axes, keepdims=True))
+    total = np.sum(e, axis=axes, keepdims=True)
+    return (total - e) / total
+
+
+@_means("softmax_slope")
+def _softmax_slope(args: Sequence[Array], x: Node, sizes: Mapping[str, int]) -> Any:
+    (a,) = args
+    e = _each(mpmath.exp, a - np.max(a, axis=-1, keepdims=True))
+    share = e / np.sum(e, axis=-1, keepdims=True)
+    return np.eye(a.shape[-1], dtype=int) * share[..., None] - share[..., None] * share[..., None, :]
+
+
 @_means("logcumsumexp")
 def _logcumsumexp(args: Sequence[Array], x: Node, sizes: Mapping[str, int]) -> Any:
     a = args[0][..., ::-1] if x.params[0] else args[0]

@@ -33,7 +33,7 @@ TO_SCALAR = frozenset({
     "sum", "mean", "prod", "max", "min", "norm", "det", "logdet", "trace", "tr", "std", "var", "logsumexp", "vdot",
     "all", "any", "median", "cross_entropy",
 })  # fmt: skip
-SAME = frozenset({"inv", "expm", "logm", "cholesky", "softmax", "log_softmax", "matrix_power"})
+SAME = frozenset({"inv", "expm", "logm", "cholesky", "softmax", "log_softmax", "softmax_rest", "matrix_power"})
 
 Shape = tuple[int, ...]
 """One number per axis: that of its size in `_Sizes`."""

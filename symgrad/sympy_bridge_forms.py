@@ -83,6 +83,7 @@ SINGULAR: dict[str, Form] = {
     "arctanxx": lambda s, x: s.atan(x) / x,
     "arcsinxx": lambda s, x: s.asin(x) / x,
     "expm1xx": lambda s, x: (s.exp(x) - 1) / x,
+    "xexpm1": lambda s, x: x / (s.exp(x) - 1),
     "log1pxx": lambda s, x: s.log(1 + x) / x,
     "xmlog1pxx": lambda s, x: (x - s.log(1 + x)) / x**2,
     "xmsinxxx": lambda s, x: (x - s.sin(x)) / x**3,

@@ -261,20 +261,25 @@ def _reduction(form: Callable[..., Any]) -> Callable[[Node, list[Any]], Any]:
     return write
 
 
-def _softmax(x: Node, args: list[Any]) -> Any:
-    (a,) = args
-    gone = [k + len(a.shape) for k in x.params[0]]
+def _of_softmax(form: Callable[..., Any]) -> Callable[[Node, list[Any]], Any]:
+    """A function of the shares that the exponentials of elements have of their sum over the axes in the parameters."""
 
-    def at(*index: Any) -> Any:
-        import sympy
+    def write(x: Node, args: list[Any]) -> Any:
+        (a,) = args
+        gone = [k + len(a.shape) for k in x.params[0]]
 
-        limits = [(sympy.Dummy("k", integer=True), 0, dimension(a.shape[axis]) - 1) for axis in gone]
-        place = list(index)
-        for axis, (k, _, _) in zip(gone, limits, strict=True):
-            place[axis] = k
-        return sympy.exp(a.at(*index)) / sympy.Sum(sympy.exp(a.at(*place)), *limits)
+        def at(*index: Any) -> Any:
+            import sympy
 
-    return Array(x.type.shape, at)
+            limits = [(sympy.Dummy("k", integer=True), 0, dimension(a.shape[axis]) - 1) for axis in gone]
+            place = list(index)
+            for axis, (k, _, _) in zip(gone, limits, strict=True):
+                place[axis] = k
+            return form(sympy, sympy.exp(a.at(*index)) / sympy.Sum(sympy.exp(a.at(*place)), *limits))
+
+        return Array(x.type.shape, at)
+
+    return write
 
 
 # ---- arrangement
@@ -335,7 +340,8 @@ def _solve(x: Node, args: list[Any]) -> Any:
 _ROWS: dict[str, Callable[[Node, list[Any]], Any]] = {
     "symbol": _symbol, "constant": _constant, "size": _size, "delta": _delta, "iota": _iota, "einsum": _einsum,
     "slice": _slice, "concatenate": _concatenate, "inv": _of_matrix("Inverse"), "det": _of_matrix("Determinant"),
-    "logdet": _logdet, "solve": _solve, "softmax": _softmax,
+    "logdet": _logdet, "solve": _solve, "softmax": _of_softmax(lambda s, share: share),
+    "log_softmax": _of_softmax(lambda s, share: s.log(share)), "softmax_rest": _of_softmax(lambda s, share: 1 - share),
     "norm": _reduction(lambda s, e, limits: s.sqrt(s.Sum(e**2, *limits))),
     "logsumexp": _reduction(lambda s, e, limits: s.log(s.Sum(s.exp(e), *limits))),
     "prod": _reduction(lambda s, e, limits: s.Product(e, *limits)),

@@ -12,7 +12,7 @@ from ..errors import ShapeError
 from ..expression import FUNCTIONS, Expr, broadcast_shapes, function, lift, unify
 from .arithmetic import where
 from .contraction import mean, sum_, unit_axes
-from .reductions import log_softmax
+from .softmax import log_softmax
 
 
 def _f(name: str, *args: Any) -> Expr:

@@ -237,6 +237,17 @@ defect(
     "exp(x) - 1 - x without cancellation near 0.",
 )
 defect(
+    "expm1mxexp",
+    2,
+    1,
+    [Fraction(-(k + 1), factorial(k + 2)) for k in range(14)],
+    0.5,
+    lambda x: _f("expm1", x) - x * _f("exp", x),
+    lambda x: -x * _f("exp", x),
+    lambda x: _mp().expm1(x) - x * _mp().exp(x),
+    "exp(x) - 1 - x*exp(x) without cancellation near 0.",
+)
+defect(
     "xmlog1p",
     2,
     1,
@@ -292,6 +303,18 @@ formula_row(
     domain=((0.3, 2), (0.3, 2)),
     mpmath=lambda d, b: _mp().log1p(d / b),
     doc="log(1 + x/y) = log((x + y)/y) without overflow or cancellation.",
+)
+
+formula_row(
+    "kl_div",
+    2,
+    lambda a, b: where(
+        (a == 0) & (b >= 0), b, where(_f("abs", b - a) * 2 < _f("abs", a), a * _f("xm1mlog", b / a), a * _f("log", a / b) - a + b)
+    ),
+    lambda y, a, b: (_f("log", a / b), 1 - a / b),
+    domain=((0.3, 2), (0.3, 2)),
+    mpmath=lambda a, b: a * _mp().log(a / b) - a + b if a else b,
+    doc="a*log(a/b) - a + b without cancellation where a is near b, as in SciPy.",
 )
 
 # ---- differences of roots and powers

@@ -32,6 +32,14 @@ def _softplus(x: Any) -> Any:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+def _sigmoid(x: Any) -> Any:
+    """SciPy's, and the exponential where that is lost: below the logarithm of the smallest normal number."""
+    x = np.asarray(x)
+    usual = _special("expit")(x)
+    low = x < (-87.0 if x.dtype == np.float32 else -708.0)
+    return np.where(low, np.exp(np.where(low, x, 0)), usual) if np.any(low) else usual
+
+
 LN2, LN10, TWO_OVER_ROOT_PI = float(np.log(2)), float(np.log(10)), float(2 / np.sqrt(np.pi))
 
 unary("sqrt", np.sqrt, lambda y, x: 1 / (2 * y), domain=((0.3, 3),), sympy="sqrt", mpmath="sqrt", doc="Square root.")
@@ -119,7 +127,7 @@ unary("arccosh", np.arccosh, lambda y, x: 1 / (_f("sqrt", x - 1) * _f("sqrt", x 
       latex=r"\operatorname{arcosh}", sympy="acosh", mpmath="acosh", doc="Inverse hyperbolic cosine.")  # fmt: skip
 unary("arctanh", np.arctanh, lambda y, x: 1 / (1 - x**2), "atanh", scalar="atanh", domain=((-0.8, 0.8),),
       latex=r"\operatorname{artanh}", sympy="atanh", mpmath="atanh", doc="Inverse hyperbolic tangent.")  # fmt: skip
-unary("sigmoid", _special("expit"), lambda y, x: y * _f("sigmoid", -x), "expit", "logistic", domain=((-2, 2),), latex=r"\sigma",
+unary("sigmoid", _sigmoid, lambda y, x: y * _f("sigmoid", -x), "expit", "logistic", domain=((-2, 2),), latex=r"\sigma",
       mpmath=lambda x: 1 / (1 + _mp().exp(-x)), doc="1/(1 + exp(-x)), the logistic function.")  # fmt: skip
 unary("softplus", _softplus, lambda y, x: _f("sigmoid", x), domain=((-2, 2),), latex=r"\operatorname{softplus}",
       mpmath=lambda x: _mp().log1p(_mp().exp(x)), doc="log(1 + exp(x)) without overflow.")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reductions that are not sums, and functions along axes: extrema, norm, logsumexp, softmax.
+"""Reductions that are not sums: extrema, norm, prod, any, all.
 
 Parameters are the reduced axes, counted from the right and sorted.  At a tie of a maximum all tied elements share the
 derivative.  The norm at zero has the subgradient 0.
@@ -265,105 +265,6 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Expr:
     return norm(x, ord, (-2, -1), keepdims=keepdims)
 
 
-# ---- logsumexp, softmax
-
-def _shifted(x: Any, axes: Axes) -> tuple[Any, Any]:
-    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(top), top, 0).astype(x.dtype), top
-
-
-def _logsumexp_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
-    x = np.asarray(args[0])
-    axes = axes_param(params)
-    with np.errstate(all="ignore"):
-        shift, _ = _shifted(x, axes)
-        top = x == shift
-        others = np.sum(np.where(top, 0, np.exp(x - shift)), axis=axes)
-        ties = np.sum(top, axis=axes).astype(x.dtype) - 1
-        return np.log1p(ties + others) + np.squeeze(shift, axes)
-
-
-def _softmax_evaluate(args: Sequence[Any], params: Params, sizes: Mapping[str, int]) -> Any:
-    x = np.asarray(args[0])
-    axes = axes_param(params)
-    with np.errstate(all="ignore"):
-        e = np.exp(x - _shifted(x, axes)[0])
-        total = np.sum(e, axis=axes, keepdims=True)
-        return np.where(total > 0, e / total, np.where(np.isnan(total), total, 0)).astype(x.dtype)
-
-
-def _logsumexp_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
-    axes = axes_param(y.node.params)
-    return [restore(g, x, axes) * apply("softmax", [x], (axes,))]
-
-
-def _softmax_vjp(g: Expr, y: Expr, x: Expr) -> list[Expr]:
-    axes = axes_param(y.node.params)
-    return [y * (g - sum_(g * y, axes, keepdims=True))]
-
-
-def _softmax_jvp(t: Sequence[Expr | None], y: Expr, x: Expr) -> Expr | None:
-    return None if t[0] is None else _softmax_vjp(t[0], y, x)[0]
-
-
-def _softmax_type(types: Sequence[ArrayType], params: Params) -> ArrayType:
-    if not is_float(types[0].dtype):
-        raise DTypeError(f"softmax: needs floating-point numbers, got {types[0]}")
-    return types[0]
-
-
-def _shift(x: Expr, axes: Axes) -> Expr:
-    top = apply("max", [x], (axes,))
-    return restore(where(lookup_function("isfinite")(top), top, 0.0), x, axes)
-
-
-def _logsumexp_expand(y: Expr, x: Expr) -> Expr:
-    """The largest element apart from the others, so that what they add to it is not lost where it is near 0."""
-    axes = axes_param(y.node.params)
-    shift = _shift(x, axes)
-    top = x == shift
-    others = sum_(where(top, 0.0, lookup_function("exp")(x - shift)), axes)
-    ties = sum_(top.astype(x.dtype), axes) - 1
-    total: Expr = lookup_function("log1p")(ties + others)
-    return total + sum_(shift, axes)
-
-
-def _softmax_expand(y: Expr, x: Expr) -> Expr:
-    axes = axes_param(y.node.params)
-    e = lookup_function("exp")(x - _shift(x, axes))
-    total = sum_(e, axes, keepdims=True)
-    return where(total == 0, 0.0, e / total)
-
-
-register(Op("logsumexp", reduction_type("logsumexp", float_only=True), _logsumexp_evaluate, expand=_logsumexp_expand, vjp=_logsumexp_vjp,
-            domain=((-2, 2),), doc="log of the sum of exponentials over axes, without overflow."))  # fmt: skip
-register(Op("softmax", _softmax_type, _softmax_evaluate, expand=_softmax_expand, vjp=_softmax_vjp, jvp=_softmax_jvp, domain=((-2, 2),),
-            doc="Exponentials divided by their sum over axes, without overflow."))  # fmt: skip
-
-
-@function("logsumexp")
-def logsumexp(x: Any, axis: Any = None, b: Any = None, *, keepdims: bool = False) -> Expr:
-    """``log(sum(b * exp(x)))`` over all axes or `axis`, without overflow, with factors `b` (1 by default) that are not
-    negative; -inf where all terms are 0."""
-    if b is not None:
-        x = lift(x) + lookup_function("log")(b)
-    return reduction("logsumexp", x, axis, keepdims, want_float=True)
-
-
-@function("softmax")
-def softmax(x: Any, axis: int = -1) -> Expr:
-    """``exp(x)/sum(exp(x))`` along `axis` (the last by default), without overflow."""
-    operand = unify([x], want_float=True)[0][0]
-    return apply("softmax", [operand], (tuple(axes_from_right("softmax", operand, axis)),))
-
-
-@function("log_softmax")
-def log_softmax(x: Any, axis: int = -1) -> Expr:
-    """``log(softmax(x))`` along `axis`, without overflow or cancellation."""
-    operand = unify([x], want_float=True)[0][0]
-    return operand - logsumexp(operand, axis, keepdims=True)
-
-
 # ---- any, all
 
 def _boolean(name: str, numpy: Callable[..., Any], op: str) -> None:
@@ -385,4 +286,4 @@ _boolean("any", np.any, "or")
 _boolean("all", np.all, "and")
 
 
-__all__ = ["logsumexp", "norm", "reduction", "softmax"]
+__all__ = ["axes_param", "norm", "reduction", "reduction_type", "restore"]

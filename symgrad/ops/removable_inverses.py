@@ -1,4 +1,5 @@
-"""Functions with a removable singularity whose Taylor series converges only near 0: tanh(x)/x, arctan(x)/x, arcsin(x)/x.
+"""Functions with a removable singularity whose Taylor series converges only near 0: tanh(x)/x, arctan(x)/x, arcsin(x)/x,
+x/expm1(x).
 
 Near 0 each is its Taylor series; away from 0 Leibniz's rule with derivatives of the numerator that are sums without
 cancellation, or vanish before they cancel.
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from math import comb, factorial
+from typing import Any
 
 from ..expression import FUNCTIONS, Expr, lift
 from .removable import Formula, by_leibniz, continued, derivative_in_mpmath, family, horner
@@ -18,6 +20,12 @@ from .removable import Formula, by_leibniz, continued, derivative_in_mpmath, fam
 def _f(name: str, *args: Expr) -> Expr:
     result: Expr = FUNCTIONS[name](*args)
     return result
+
+
+def _mp() -> Any:
+    import mpmath
+
+    return mpmath
 
 
 def by_power_series(coefficient: Callable[[int], Fraction], radius: float) -> Formula:
@@ -109,5 +117,36 @@ def _arcsin_derivative(n: int, x: Expr) -> Expr:
 family("arcsinxx", by_power_series(lambda k: Fraction(comb(2 * k, k), 4**k * (2 * k + 1)), 0.6),
        by_leibniz(1, lambda x: _f("arcsin", x) / x, _arcsin_derivative), _within(0.6), domain=((-0.9, 0.9),),
        doc="arcsin(x)/x, 1 at 0.", mpmath=derivative_in_mpmath(continued("asin", 1)))  # fmt: skip
+
+
+
+# ---- x over expm1
+
+def _over_expm1_near(n: int, x: Expr) -> Expr:
+    """The series of Bernoulli's numbers: even but for -x/2."""
+    even = by_power_series(lambda k: _bernoulli(2 * k) / factorial(2 * k), 3.0)(n, x)
+    return even - (x / 2 if n == 0 else lift(0.5)) if n < 2 else even
+
+
+def _over_expm1_far(n: int, x: Expr) -> Expr:
+    """``x*a`` derived n times, for a = 1/expm1(x) with ``a' = a*b`` and b = 1/expm1(-x) with ``b' = -a*b``: sums of terms
+    of one sign that do not overflow."""
+    if n == 0:
+        return x / _f("expm1", x)
+    a, b = 1 / _f("expm1", x), 1 / _f("expm1", -x)
+    terms = {(1, 0): 1}
+    derivatives = []
+    for _ in range(n + 1):
+        derivatives.append(sum((c * a**i * b**j for (i, j), c in terms.items()), lift(0.0)))
+        following: dict[tuple[int, int], int] = {}
+        for (i, j), c in terms.items():
+            for key, more in (((i, j + 1), i * c), ((i + 1, j), -j * c)):
+                following[key] = following.get(key, 0) + more
+        terms = {key: c for key, c in following.items() if c}
+    return x * derivatives[n] + n * derivatives[n - 1]
+
+
+family("xexpm1", _over_expm1_near, _over_expm1_far, _within(3.0), "x/expm1(x), 1 at 0, without overflow.",
+       mpmath=derivative_in_mpmath(lambda x: x / _mp().expm1(x) if x else _mp().mpf(1)))  # fmt: skip
 
 __all__ = ["by_power_series"]

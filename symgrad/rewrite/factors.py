@@ -12,8 +12,12 @@ from .terms import ONE, constant_node, number_of
 Powers = dict[Node, Fraction]
 POSITIVE = ("exp", "sigmoid", "cosh", "erfc", "ndtr", "softplus")
 """Functions with positive values."""
-NEVER_ZERO = {"exp", "cosh", "sigmoid"}
-"""Functions without zeros: above and below the line they cancel, also where they over- or underflow."""
+NEVER_ZERO = {"exp", "cosh", "sigmoid", "erfcx", "expm1xx", "sinhxx", "xexpm1"}
+"""Functions without zeros: above and below the line they cancel, also where they over- or underflow; derivatives of
+families of removable singularities may have zeros."""
+GROWING = {"expm1", "sinh"}
+"""Functions that overflow and have a zero: they cancel where they stay below the line, which is NaN at that zero and
+beyond the range as it stands, and then has its pole and its limit."""
 
 
 def function(name: str) -> Callable[..., Expr]:
@@ -49,6 +53,11 @@ def product(number: Fraction, powers: Mapping[Node, Fraction], dtype: str) -> Ex
     return total
 
 
+def never_zero(x: Node) -> bool:
+    """Whether `x` is a function without zeros."""
+    return x.op.name in NEVER_ZERO and x.params in ((), (0,))
+
+
 def lines(x: Node) -> tuple[Fraction, Powers]:
     """The number of a product or quotient and its factors, with negative powers below the line."""
     if x.op.name != "div":
@@ -58,7 +67,7 @@ def lines(x: Node) -> tuple[Fraction, Powers]:
         return p, {**above, constant_node(0, x.type.dtype): -ONE, **{y: -k for y, k in below.items()}}
     found = dict(above)
     for y, k in below.items():
-        if y in found and y.op.name not in NEVER_ZERO:
+        if y in found and not never_zero(y) and not (y.op.name in GROWING and k > found[y]):
             return ONE, {x: ONE}
         found[y] = found.get(y, Fraction(0)) - k
     return p / q, found
@@ -71,4 +80,15 @@ def whole(number: Fraction, powers: Powers, dtype: str) -> Expr:
     return above / product(ONE, below, dtype) if below else above
 
 
-__all__ = ["NEVER_ZERO", "POSITIVE", "Powers", "factors", "function", "lines", "product", "whole"]
+__all__ = [
+    "GROWING",
+    "NEVER_ZERO",
+    "POSITIVE",
+    "Powers",
+    "factors",
+    "function",
+    "lines",
+    "never_zero",
+    "product",
+    "whole",
+]

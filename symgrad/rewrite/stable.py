@@ -16,13 +16,17 @@ from ..expression import FUNCTIONS, Expr
 from ..graph import Node, lookup, node
 from . import (
     stable_angles,
+    stable_common,
     stable_conditions,
     stable_differences,
+    stable_divergences,
     stable_exponentials,
     stable_logarithms,
     stable_powers,
     stable_products,
     stable_removable,
+    stable_roots,
+    stable_softmax,
     stable_spectral,
     stable_sums,
 )
@@ -185,11 +189,7 @@ def _log_softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
     (s,) = x.inputs
     if s.op.name != "softmax":
         return None
-    from ..ops.reductions import restore
-
-    z, axes = Expr(s.inputs[0]), s.params[0]
-    total = Expr(node(lookup("logsumexp"), s.inputs, s.params))
-    return canonical(z - restore(total, z, axes))
+    return node(lookup("log_softmax"), s.inputs, s.params)
 
 
 @STABLE.procedure("norm", "sqrt")
@@ -226,9 +226,13 @@ stable_angles.install(STABLE)
 stable_sums.install(STABLE)
 stable_removable.install(STABLE)
 stable_differences.install(STABLE)
+stable_roots.install(STABLE)
 stable_powers.install(STABLE)
 stable_products.install(STABLE)
 stable_spectral.install(STABLE)
+stable_common.install(STABLE)
+stable_divergences.install(STABLE)
+stable_softmax.install(STABLE)
 
 
 class _Nesting(threading.local):

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import combinations
-from math import isqrt
-from typing import Any
 
 from ..expression import Expr
 from ..graph import Node, lookup, node
@@ -28,25 +26,19 @@ from .polynomials import (
     quotient,
     raised,
     square,
-    times,
     well_conditioned,
 )
 from .settling import canonical
-from .terms import ONE, constant_node, number_of, split
+from .terms import ONE, constant_node, number_of
 
 TERMS = 5
 Rebuild = Callable[[Node], Node]
 Term = tuple[Fraction, Node | None]
 
 sin, cos, tan, sinh, cosh, exp, expm1 = (function(n) for n in ("sin", "cos", "tan", "sinh", "cosh", "exp", "expm1"))
-sqrt, cbrt, mask, where, arctan2 = (function(n) for n in ("sqrt", "cbrt", "mask", "where", "arctan2"))
+sqrt, cbrt, mask, arctan2 = (function(n) for n in ("sqrt", "cbrt", "mask", "arctan2"))
 log, log1p, log1p_ratio, arcsinh = (function(n) for n in ("log", "log1p", "log1p_ratio", "arcsinh"))
-root_difference, hypot_difference, root_sum, power_difference = (
-    function("root_difference"),
-    function("hypot_difference"),
-    function("root_sum"),
-    function("power_difference"),
-)
+root_difference, power_difference = function("root_difference"), function("power_difference")
 
 RULES = [
     Rule(
@@ -98,15 +90,13 @@ def install(rules: RuleSet) -> None:
     rules.add(RULES)
     rules.procedure("common denominator", "add", slow=True)(common_denominator)
     rules.procedure("difference of functions", "add", slow=True)(difference)
-    rules.procedure("root less a square", "add", slow=True)(root_less)
-    rules.procedure("factor of a root difference", "div", slow=True)(factor_of_difference)
 
 
-def _small(x: Node) -> bool:
+def small(x: Node) -> bool:
     return x.op.name == "add" and 2 <= len(x.inputs) <= TERMS and x.type.dtype in ("f64", "f32")
 
 
-def _finish(x: Node, found: Expr, rest: list[Node]) -> Node | None:
+def finish(x: Node, found: Expr, rest: list[Node]) -> Node | None:
     """`found` plus the terms of `x` that are left over, if that is of the type of `x`."""
     for r in rest:
         found = found + Expr(r)
@@ -118,7 +108,7 @@ def _finish(x: Node, found: Expr, rest: list[Node]) -> Node | None:
 
 def common_denominator(x: Node, rebuild: Rebuild) -> Node | None:
     """Some terms of a sum over their common denominator, where that makes products cancel."""
-    if not _small(x) or not any(_expands(t) for t in x.inputs):
+    if not small(x) or not any(_expands(t) for t in x.inputs):
         return None
     try:
         parts = [(t, quotient(t)) for t in x.inputs]
@@ -135,7 +125,7 @@ def common_denominator(x: Node, rebuild: Rebuild) -> Node | None:
             continue
         lower = product(ONE, {y: Fraction(k) for y, k in below.items()}, x.type.dtype)
         used = [t for t, _ in chosen]
-        result = _finish(x, expression(above, x.type.dtype) / lower, [t for t in x.inputs if t not in used])
+        result = finish(x, expression(above, x.type.dtype) / lower, [t for t in x.inputs if t not in used])
         if result is not None and result is not x:
             return result
     return None
@@ -169,12 +159,12 @@ def exact_difference(a: Node, b: Node, *, alike: bool = False) -> Polynomial | N
 
 def difference(x: Node, rebuild: Rebuild) -> Node | None:
     """``c*f(a) - c*f(b)`` with a common factor c, for the functions of `DIFFERENCES`, logarithms and powers."""
-    if not _small(x):
+    if not small(x):
         return None
     for s, t in combinations(x.inputs, 2):
         found = _pair(s, t, x.type.dtype)
         if found is not None:
-            result = _finish(x, found, [r for r in x.inputs if r is not s and r is not t])
+            result = finish(x, found, [r for r in x.inputs if r is not s and r is not t])
             if result is not None:
                 return result
     return None
@@ -202,7 +192,6 @@ def _alike(f: Node, g: Node, k: Fraction) -> bool:
     return f is not g and (k != 1 or f.op is g.op or {f.op.name, g.op.name} == LOGARITHMS)
 
 
-NONNEGATIVE = {"sqrt", "hypot", "abs", "exp", "norm", "cosh", "sigmoid", "softplus", "relu", "root_sum"}
 LOGARITHMS = {"log", "log1p"}
 Side = dict[tuple[Node, Fraction], int]
 
@@ -309,88 +298,3 @@ def _logarithms(a: Node, b: Node, c: Fraction, d: Fraction, dtype: str) -> Expr 
         b, c, gap = a, -c, {m: -v for m, v in gap.items()}
     base = Expr(b) ** float(ratio) if ratio != 1 else Expr(b)
     return Expr(constant_node(c, dtype)) * log1p_ratio(expression(gap, dtype), base)
-
-
-# ---- a root and what it is near to
-
-
-def root_less(x: Node, rebuild: Rebuild) -> Node | None:
-    """``c*(sqrt(r) - b)`` where r - b**2 is known exactly."""
-    if not _small(x):
-        return None
-    for s in x.inputs:
-        c, root = split(s)
-        if c == 0 or root is None or root.op.name not in ("sqrt", "hypot"):
-            continue
-        for t in x.inputs:
-            if t is s:
-                continue
-            found = _root_and(c, root, t, x.type.dtype)
-            if found is not None:
-                return _finish(x, found, [r for r in x.inputs if r is not s and r is not t])
-    return None
-
-
-def _root_and(c: Fraction, root: Node, t: Node, dtype: str) -> Expr | None:
-    try:
-        inside, b = square(root), {m: -v / c for m, v in polynomial(t).items()}
-        assert inside is not None
-        d = plus(inside, times(b, b), Fraction(-1))
-        total = len(inside) + len(times(b, b))
-    except TooLarge:
-        return None
-    if not d or len(d) > total / 2 or not well_conditioned(d):
-        return None
-    base, scale = expression(b, dtype), Expr(constant_node(c, dtype))
-    if len(b) == 1 and all(k % 2 == 0 or y.op.name in NONNEGATIVE for y, k in next(iter(b))):
-        if next(iter(b.values())) < 0:
-            return None
-        return scale * expression(d, dtype) / (Expr(root) + base)
-    side = _side(d) if root.op.name == "hypot" else None
-    if side is not None:
-        return scale * hypot_difference(base, expression(side, dtype))
-    return scale * root_difference(base, expression(d, dtype))
-
-
-def _side(d: Polynomial) -> Polynomial | None:
-    """The root of a product of even powers that may be 0."""
-    ((monomial, c),) = d.items() if len(d) == 1 else (((), Fraction(-1)),)
-    root = Fraction(isqrt(max(c.numerator, 0)), isqrt(c.denominator))
-    if not monomial or root**2 != c or any(k % 2 for _, k in monomial):
-        return None
-    return {tuple((y, k // 2) for y, k in monomial): root}
-
-
-def factor_of_difference(x: Node, rebuild: Rebuild) -> Node | None:
-    """``root_difference(b, d)/a`` where a is a factor of d: the factor cancels on the side where b is positive."""
-    dtype, (p, above), (q, below) = x.type.dtype, factors(x.inputs[0]), factors(x.inputs[1])
-    for upper, lower, sign in ((above, below, 1), (below, above, -1)):
-        for g, k in upper.items():
-            if g.op.name != "root_difference" or k != 1:
-                continue
-            b, d = map(Expr, g.inputs)
-            n, inside = factors(d.node)
-            shared = {y: min(j, lower.get(y, 0)) for y, j in inside.items() if lower.get(y)}
-            if not shared:
-                continue
-            others = {y: j for y, j in upper.items() if y is not g}
-            kept = {y: j - shared.get(y, 0) for y, j in lower.items()}
-            left = {y: j - shared.get(y, 0) for y, j in inside.items()}
-            number = p / q
-            near = _quotient(sign, product(n, left, dtype), root_sum(b, d))
-            positive = _combine(number * 1, sign, others, kept, near, dtype)
-            negative = _combine(
-                number * 1, sign, others, lower, root_sum(-b, d) if sign == 1 else 1 / root_sum(-b, d), dtype
-            )
-            result = where(b > 0, positive, negative)
-            return canonical(result) if result.type == x.type else None
-    return None
-
-
-def _quotient(sign: int, a: Expr, b: Expr) -> Expr:
-    return a / b if sign == 1 else b / a
-
-
-def _combine(number: Fraction, sign: int, upper: Any, lower: Any, middle: Expr, dtype: str) -> Expr:
-    above, below = (upper, lower) if sign == 1 else (lower, upper)
-    return product(number, above, dtype) * middle / product(ONE, below, dtype)

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
 from math import log as log_of_number
+from math import pi
 
 from ..expression import Expr
 from ..graph import Node, lookup, node
 from .engine import RuleSet
-from .factors import NEVER_ZERO, factors, function, lines, product, whole
+from .factors import GROWING, NEVER_ZERO, factors, function, lines, never_zero, product, whole
 from .pattern import Rule
 from .settling import canonical, fitting
 from .terms import ONE, constant_node, number_of, split
@@ -25,6 +26,7 @@ exp, expm1, log, log1p, log2, log10 = (function(n) for n in ("exp", "expm1", "lo
 sigmoid, softplus, logaddexp, log1mexp = (function(n) for n in ("sigmoid", "softplus", "logaddexp", "log1mexp"))
 sin, cos, tan, sinh, cosh, tanh = (function(n) for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh"))
 arcsin, arccos, arctan, arctan2, arctanh = (function(n) for n in ("arcsin", "arccos", "arctan", "arctan2", "arctanh"))
+inverse_mills, exp_difference = function("inverse_mills"), function("exp_difference")
 absolute, sqrt, where, erf, erfc, erfcx = (function(n) for n in ("abs", "sqrt", "where", "erf", "erfc", "erfcx"))
 ndtr, log_ndtr, log1p_ratio, pow1p, xmlog1p, logcosh = (
     function(n) for n in ("ndtr", "log_ndtr", "log1p_ratio", "pow1p", "xmlog1p", "logcosh")
@@ -54,6 +56,20 @@ RULES = [
         at="add mul pow sigmoid",
     ),
     Rule("complement of a square", lambda x: (1 - sigmoid(x) ** 2, sigmoid(-x) * (1 + sigmoid(x))), at="add mul pow"),
+    Rule("square of tanh - 1", lambda x: (tanh(x) ** 2 - 1, -1 / cosh(x) ** 2), at="add pow tanh"),
+    Rule(
+        "square of sigmoid - 1", lambda x: (sigmoid(x) ** 2 - 1, -sigmoid(-x) * (1 + sigmoid(x))), at="add pow sigmoid"
+    ),
+    Rule("ratio of complements", lambda x: (sigmoid(-x) / sigmoid(x), exp(-x)), at="div sigmoid"),
+    Rule(
+        "root of sigmoid",
+        lambda x: (sqrt(sigmoid(x)), exp(-softplus(-x) / 2)),
+        why="sigmoid underflows",
+        at="sqrt sigmoid",
+    ),
+    Rule("coth", lambda x: ((1 + exp(x)) / expm1(x), 1 / tanh(x / 2)), why="both overflow", at="div add exp expm1"),
+    Rule("half of the exponentials", lambda x: (expm1(x) / expm1(2 * x), sigmoid(-x)), at="div expm1 mul"),
+    Rule("square of expm1", lambda x: (exp(2 * x) - 2 * exp(x) + 1, expm1(x) ** 2), at="add exp mul"),
     Rule("1 - cosh", lambda x: (1 - cosh(x), -2 * sinh(x / 2) ** 2), at="add cosh mul"),
     Rule("1 + cosh", lambda x: (1 + cosh(x), 2 * cosh(x / 2) ** 2), at="add cosh"),
     Rule("cosh**2 - 1", lambda x: (cosh(x) ** 2 - 1, sinh(x) ** 2), at="add cosh pow"),
@@ -88,9 +104,10 @@ def install(rules: RuleSet) -> None:
     """Adds the rules of this file."""
     rules.procedure("product of exponentials", "mul", "div", "pow", near=("exp",))(merge)
     rules.procedure("scaled complementary error function", "mul", "div", near=("erfc", "ndtr"))(scaled_erfc)
+    rules.procedure("inverse of the scaled complementary error function", "div", near=("erfcx",))(inverse_erfcx)
     rules.procedure("sigmoid times exponential", "mul", "div", near=("sigmoid",))(sigmoid_times_exp)
     rules.procedure("sigmoid of a quotient", "div", near=("add",))(sigmoid_of_quotient)
-    rules.procedure("factor that is never zero", "div", near=NEVER_ZERO)(cancel)
+    rules.procedure("factor that is never zero", "div", near=NEVER_ZERO | GROWING)(cancel)
     rules.procedure("hyperbolic quotient", "div", near=("sinh",))(hyperbolic_quotient)
     rules.procedure("exp over expm1", "div", near=("expm1",))(exp_over_expm1)
     rules.procedure("sigmoid differences", "add", near=("sigmoid",))(sigmoid_difference)
@@ -104,6 +121,21 @@ def merge(x: Node, rebuild: Rebuild) -> Node | None:
         return fitting(x, exp(Expr(base.inputs[0]) * Expr(k))) if base.op.name == "exp" else None
     number, powers = lines(x)
     found = {y: k for y, k in powers.items() if y.op.name == "exp" and y.type == x.type}
+    gap = next((y for y, k in powers.items() if y.op.name == "exp_difference" and k == 1 and y.type == x.type), None)
+    if found and gap is not None:
+        moved = [Expr(constant_node(k, x.type.dtype)) * Expr(y.inputs[0]) for y, k in found.items()]
+        start = reduce(lambda a, b: a + b, moved, Expr(gap.inputs[0]))
+        rest = {y: k for y, k in powers.items() if y not in found and y is not gap}
+        return fitting(x, whole(number, rest, x.type.dtype) * exp_difference(start, Expr(gap.inputs[1])))
+    total = next((y for y, k in powers.items() if k == 1 and found and _of_exponentials(y)), None)
+    if total is not None and len(found) == 1 and total.type == x.type:
+        ((e, power),) = found.items()
+        rest = {y: j for y, j in powers.items() if y is not e and y is not total}
+        terms = [
+            _times_exponential(t, canonical(Expr(constant_node(power, x.type.dtype)) * Expr(e.inputs[0])))
+            for t in total.inputs
+        ]
+        return fitting(x, whole(number, rest, x.type.dtype) * reduce(lambda a, b: a + b, terms))
     if not found or (len(found) == 1 and set(found.values()) == {ONE}):
         return None
     terms = [Expr(constant_node(k, x.type.dtype)) * Expr(y.inputs[0]) for y, k in found.items()]
@@ -111,12 +143,27 @@ def merge(x: Node, rebuild: Rebuild) -> Node | None:
     return fitting(x, whole(number, rest, x.type.dtype) * exp(reduce(lambda a, b: a + b, terms)))
 
 
+def _times_exponential(t: Node, u: Node) -> Expr:
+    """``t*exp(u)`` for a multiple t of an exponential; the number where they cancel."""
+    c, base = split(t)
+    assert base is not None
+    number = Expr(constant_node(c, t.type.dtype))
+    return number if canonical(-Expr(u)) is base.inputs[0] else number * exp(Expr(base.inputs[0]) + Expr(u))
+
+
+def _of_exponentials(x: Node) -> bool:
+    """Whether `x` is a short sum of multiples of exponentials."""
+    if x.op.name != "add" or len(x.inputs) > 5:
+        return False
+    return all((base := split(t)[1]) is not None and base.op.name == "exp" for t in x.inputs)
+
+
 def multiple(u: Node, v: Node) -> Fraction | None:
     """c where u is c*v for a number c."""
     (a, p), (b, q) = split(u), split(v)
     if p is not None and p is q:
         return a / b if b else None
-    for c in (-ONE, Fraction(-2), Fraction(-1, 2)):
+    for c in (-ONE, ONE, Fraction(-2), Fraction(-1, 2)):
         if u.op.name == v.op.name == "add" and canonical(Expr(constant_node(c, v.type.dtype)) * Expr(v)) is u:
             return c
     return None
@@ -190,26 +237,31 @@ def sigmoid_of_quotient(x: Node, rebuild: Rebuild) -> Node | None:
 
 
 def cancel(x: Node, rebuild: Rebuild) -> Node | None:
-    """A function without zeros that stands on both lines."""
+    """A function without zeros, or one that grows and stays below the line, that stands on both lines."""
     above, below = factors(x.inputs[0])[1], factors(x.inputs[1])[1]
-    if not any(y.op.name in NEVER_ZERO and y in below for y in above):
+    if not any(y in below and (never_zero(y) or y.op.name in GROWING) for y in above):
         return None
     number, powers = lines(x)
     return None if x in powers else fitting(x, whole(number, powers, x.type.dtype))
 
 
 def exp_over_expm1(x: Node, rebuild: Rebuild) -> Node | None:
-    """``exp(u)/expm1(u)`` is -1/expm1(-u), and ``exp(u)/expm1(u)**2`` is 1/(2 sinh(u/2))**2."""
+    """``exp(n*u)/expm1(u)**k`` is ``(-1)**n/(expm1(-u)**n * expm1(u)**(k - n))`` for 0 < n <= k: no overflow."""
     number, powers = lines(x)
     for e, j in powers.items():
-        g = node(lookup("expm1"), e.inputs) if e.op.name == "exp" else e
-        k = powers.get(g, Fraction(0))
-        if g is e or j != 1 or k not in (-1, -2):
+        if e.op.name != "exp" or j != 1:
             continue
-        u = Expr(e.inputs[0])
-        rest = {y: i for y, i in powers.items() if y is not e and y is not g}
-        f = -1 / expm1(-u) if k == -1 else 1 / (4 * sinh(u / 2) ** 2)
-        return fitting(x, whole(number, rest, x.type.dtype) * f)
+        for g, k in powers.items():
+            n = multiple(e.inputs[0], g.inputs[0]) if g.op.name == "expm1" and k < 0 else None
+            if n is None or n.denominator != 1 or not 0 < n <= -k:
+                continue
+            u = Expr(g.inputs[0])
+            rest = {y: i for y, i in powers.items() if y is not e and y is not g}
+            other = canonical(expm1(-u))
+            rest[other] = rest.get(other, Fraction(0)) - n
+            if -k > n:
+                rest[g] = k + n
+            return fitting(x, whole(number * (-1) ** int(n), rest, x.type.dtype))
     return None
 
 
@@ -247,6 +299,26 @@ def scaled_erfc(x: Node, rebuild: Rebuild) -> Node | None:
             f = scale * erfcx(v)
             return fitting(x, whole(number, rest, x.type.dtype) * (f if k == 1 else 1 / f))
     return None
+
+
+def inverse_erfcx(x: Node, rebuild: Rebuild) -> Node | None:
+    """``1/erfcx(u)`` by the inverse of Mills' ratio at ``-sqrt(2)*u``, which does not overflow where u is negative."""
+    number, powers = lines(x)
+    for g, k in powers.items():
+        if g.op.name != "erfcx" or k >= 0 or k.denominator != 1:
+            continue
+        c, base = split(g.inputs[0])
+        scale = _near_one(c * Fraction(-(2**0.5)))
+        factor = _near_one(number * Fraction((pi / 2) ** 0.5) ** int(-k))
+        v = Expr(constant_node(scale, x.type.dtype)) * (1.0 if base is None else Expr(base))
+        rest = {y: j for y, j in powers.items() if y is not g}
+        return fitting(x, whole(factor, rest, x.type.dtype) * inverse_mills(v) ** int(-k))
+    return None
+
+
+def _near_one(c: Fraction) -> Fraction:
+    """`c`, or 1 or -1 where only rounding parts it from that."""
+    return Fraction(1 if c > 0 else -1) if abs(abs(c) - 1) < Fraction(1, 2**50) else c
 
 
 def sigmoid_difference(x: Node, rebuild: Rebuild) -> Node | None:

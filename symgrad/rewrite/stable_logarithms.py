@@ -1,5 +1,4 @@
-"""Logarithms: of products and powers, of sums of exponentials, of quotients near 1, of functions near 1.
-"""
+"""Logarithms: of products and powers, of sums of exponentials, of quotients near 1, of functions near 1."""
 
 from __future__ import annotations
 
@@ -76,6 +75,11 @@ def log_of_product(x: Node, rebuild: Rebuild) -> Node | None:
     number, powers = lines(y)
     if number == Fraction(1, 2) and list(powers.values()) == [ONE] and next(iter(powers)).op.name == "erfc":
         return fitting(x, log_ndtr(-(2**0.5) * Expr(next(iter(powers)).inputs[0])))
+    if number == 1 and len(powers) == 1 and (k := next(iter(powers.values()))).denominator != 1:
+        return fitting(x, float(k) * log(Expr(next(iter(powers)))))
+    if number == 2 and list(powers.values()) == [ONE] and next(iter(powers)).op.name == "sigmoid":
+        u = Expr(next(iter(powers)).inputs[0])
+        return fitting(x, where(u > -1, log1p(tanh(u / 2)), log_of_number(2) - softplus(-u)))
     if list(powers.values()) == [-ONE] and abs(number) == 1:
         return fitting(x, -log(float(number) * Expr(next(iter(powers)))))
     if y.op.name not in ("mul", "div") or number <= 0:
@@ -137,7 +141,7 @@ def log_of_exponentials(x: Node, rebuild: Rebuild) -> Node | None:
     (y,) = x.inputs
     if y.op.name != "add" or len(y.inputs) > 8:
         return None
-    found = [_log_term(t, x.type.dtype) for t in y.inputs]
+    found = [log_of_term(t, x.type.dtype) for t in y.inputs]
     numbers = {split(t)[0] for t in y.inputs}
     c = numbers.pop()
     if not numbers and c > 0 and c != 1 and all(t is not None for t in found):
@@ -150,7 +154,7 @@ def log_of_exponentials(x: Node, rebuild: Rebuild) -> Node | None:
     if len(found) != 2 or all(t is None for t in found):
         return None
     positive, other = (0, 1) if found[0] is not None else (1, 0)
-    minus = _log_term(canonical(-Expr(y.inputs[other])), x.type.dtype)
+    minus = log_of_term(canonical(-Expr(y.inputs[other])), x.type.dtype)
     if minus is None:
         return None
     a = found[positive]
@@ -158,7 +162,7 @@ def log_of_exponentials(x: Node, rebuild: Rebuild) -> Node | None:
     return fitting(x, a + log1mexp(minus - a))
 
 
-def _log_term(t: Node, dtype: str) -> Expr | None:
+def log_of_term(t: Node, dtype: str) -> Expr | None:
     """The logarithm of a positive term that is a number, a multiple of an exponential, or a sum of exponentials."""
     c, base = split(t)
     if c <= 0:

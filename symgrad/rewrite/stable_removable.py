@@ -6,11 +6,12 @@ The right sides are continued to the singular point; everywhere else both sides 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from ..expression import Expr
 from ..graph import Node, lookup, node
 from .engine import RuleSet
-from .factors import factors, function, product
+from .factors import factors, function, lines, product, whole
 from .pattern import Rule
 from .settling import canonical
 from .terms import split
@@ -22,6 +23,9 @@ xmsin, sinhmx, tanmx, xmtanh, xmarctan = (function(n) for n in ("xmsin", "sinhmx
 expm1mx, xmlog1p, xlog1pmx, cosm1pxx = (function(n) for n in ("expm1mx", "xmlog1p", "xlog1pmx", "cosm1pxx"))
 sinmxcos, xcoshmsinh, log1p_ratio = function("sinmxcos"), function("xcoshmsinh"), function("log1p_ratio")
 xm1mlog, xlogxmx, absolute, log1mexp, exp = (function(n) for n in ("xm1mlog", "xlogxmx", "abs", "log1mexp", "exp"))
+log1pxx, xmlog1pxx, xexpm1, expm1mxexp, relu, kl_div = (
+    function(n) for n in ("log1pxx", "xmlog1pxx", "xexpm1", "expm1mxexp", "relu", "kl_div")
+)
 sinxx, sinhxx, expm1xx, xmsinxxx = (function(n) for n in ("sinxx", "sinhxx", "expm1xx", "xmsinxxx"))
 sinmxcosxxx, xcoshmsinhxxx, expm1mxxx, sinhmxxx = (
     function(n) for n in ("sinmxcosxxx", "xcoshmsinhxxx", "expm1mxxx", "sinhmxxx")
@@ -136,6 +140,40 @@ DEFECTS = [
         ),
         at="log sinhxx",
     ),
+    Rule("sinxx - 1", lambda x: (sinxx(x) - 1, -(x**2) * xmsinxxx(x)), at="add sinxx"),
+    Rule("1 - sinxx", lambda x: (1 - sinxx(x), x**2 * xmsinxxx(x)), at="add mul sinxx"),
+    Rule("sinhxx - 1", lambda x: (sinhxx(x) - 1, x**2 * sinhmxxx(x)), at="add sinhxx"),
+    Rule("1 - sinhxx", lambda x: (1 - sinhxx(x), -(x**2) * sinhmxxx(x)), at="add mul sinhxx"),
+    Rule("expm1xx - 1", lambda x: (expm1xx(x) - 1, x * expm1mxxx(x)), at="add expm1xx"),
+    Rule("1 - expm1xx", lambda x: (1 - expm1xx(x), -x * expm1mxxx(x)), at="add expm1xx mul"),
+    Rule("log1pxx - 1", lambda x: (log1pxx(x) - 1, -x * xmlog1pxx(x)), at="add log1pxx"),
+    Rule("1 - log1pxx", lambda x: (1 - log1pxx(x), x * xmlog1pxx(x)), at="add log1pxx mul"),
+    Rule(
+        "log expm1xx",
+        lambda x: (log(expm1xx(x)), log_ratio(x)),
+        why="expm1xx overflows, and is near 1",
+        at="log expm1xx",
+    ),
+    Rule(
+        "log xexpm1", lambda x: (log(xexpm1(x)), -log_ratio(x)), why="xexpm1 underflows, and is near 1", at="log xexpm1"
+    ),
+    Rule("expm1 - x exp", lambda x: (expm1(x) - x * exp(x), expm1mxexp(x)), at="add exp expm1 mul"),
+    Rule("x exp - expm1", lambda x: (x * exp(x) - expm1(x), -expm1mxexp(x)), at="add exp expm1 mul"),
+    Rule("(1 - x) exp - 1", lambda x: ((1 - x) * exp(x) - 1, expm1mxexp(x)), at="add add exp mul"),
+    Rule("1 - (1 - x) exp", lambda x: (1 - (1 - x) * exp(x), -expm1mxexp(x)), at="add add exp mul"),
+    Rule(
+        "1/x + 1/expm1(-x)",
+        lambda x: (-1 / x - 1 / expm1(-x), near(x, expm1mxxx(-x) * xexpm1(-x), (xexpm1(-x) - 1) / x)),
+        at="add div expm1",
+    ),
+    Rule(
+        "deviance",
+        lambda x, y: (x * log(x / y) - x + y, kl_div(x, y)),
+        why="x*log(x/y) is near x - y where x is near y",
+        at="add log mul",
+    ),
+    Rule("deviance negated", lambda x, y: (x - y - x * log(x / y), -kl_div(x, y)), at="add log mul"),
+    Rule("ratio less its logarithm", lambda x, y: (x / y - log(x / y) - 1, xm1mlog(x / y)), at="add div log mul"),
     Rule("cos - 1 + x**2/2", lambda x: (cos(x) - 1 + x**2 / 2, cosm1pxx(x)), at="add cos mul pow"),
     Rule("1 - cos - x**2/2", lambda x: (1 - cos(x) - x**2 / 2, -cosm1pxx(x)), at="add cos mul pow"),
     Rule("versine and x**2/2", lambda x: (x**2 / 2 - 2 * sin(x / 2) ** 2, cosm1pxx(x)), at="add mul pow"),
@@ -146,6 +184,12 @@ def near(x: Expr, close: Expr, away: Expr) -> Expr:
     """`close` for |x| < 1 and `away` elsewhere; the two are the same function."""
     result: Expr = function("where")(absolute(x) < 1, close, away)
     return result
+
+
+def log_ratio(x: Expr) -> Expr:
+    """``log(expm1(x)/x)``."""
+    size = absolute(x)
+    return near(x, log1p(x * expm1mxxx(x)), relu(x) + log1mexp(-size) - log(size))
 
 
 def langevin(x: Expr) -> Expr:
@@ -175,12 +219,18 @@ FAMILIES: dict[str, tuple[int, str]] = {
 }
 """A function f that vanishes at 0 like a power of x: that power, and the function f(x)/x**power."""
 HALVES = {"sin": "tan", "sinh": "tanh"}
+COSINES = {"sin": "cos", "sinh": "cosh"}
+INVERSES = {"expm1": "xexpm1"}
+"""What stands for x**power/f(x) where f is below the line."""
+ZERO = Fraction(0)
 
 
 def install(rules: RuleSet) -> None:
     """Adds the rules of this file."""
     rules.add(DEFECTS)
     rules.procedure("half angle", "div", near=HALVES)(half_angle)
+    rules.procedure("double angle", "div", near=HALVES)(double_angle)
+    rules.procedure("inverse of a family", "div", near=("expm1xx",))(inverted)
     rules.procedure("tangent", "div", near=("tan",))(tangent)
     rules.procedure("removable singularity", "div", near=FAMILIES)(removable)
 
@@ -189,24 +239,32 @@ Rebuild = Callable[[Node], Node]
 
 
 def removable(x: Node, rebuild: Rebuild) -> Node | None:
-    """``f(u)**k / v**k`` with u a multiple of v, for a function f that vanishes where u does; also upside down."""
-    dtype, (p, above), (q, below) = x.type.dtype, factors(x.inputs[0]), factors(x.inputs[1])
-    for upper, lower, sign in ((above, below, 1), (below, above, -1)):
-        for g, k in upper.items():
-            if g.op.name not in FAMILIES or k.denominator != 1:
-                continue
-            degree, family = FAMILIES[g.op.name]
-            c, v = split(g.inputs[0])
-            wanted = {} if v is None or v.op.name == "div" else factors(v)[1]
-            if not wanted or any(lower.get(w, 0) < degree * k * j for w, j in wanted.items()):
-                continue
-            upper = {w: j for w, j in upper.items() if w is not g}
-            lower = {w: j - degree * k * wanted.get(w, 0) for w, j in lower.items()}
-            ratio = Expr(node(lookup(family), g.inputs, (0,))) ** (int(k) * sign)
-            above, below = (upper, lower) if sign == 1 else (lower, upper)
-            number = p * c ** (degree * int(k) * sign)
-            return fitting(x, product(number, above, dtype) * ratio / product(q, below, dtype))
+    """``f(u)**k`` as ``F(u)**k * u**(k*degree)`` for a function f that vanishes where u does, where factors of u cancel
+    factors on the other line; also upside down."""
+    number, powers = lines(x)
+    for g, k in powers.items():
+        if g.op.name not in FAMILIES or k.denominator != 1:
+            continue
+        degree, family = FAMILIES[g.op.name]
+        c, inner = lines(g.inputs[0])
+        moved = {w: degree * k * j for w, j in inner.items()}
+        if not any(_cancels(powers.get(w, ZERO), j) for w, j in moved.items() if inner[w] > 0):
+            continue
+        rest = {y: j for y, j in powers.items() if y is not g}
+        for w, j in moved.items():
+            rest[w] = rest.get(w, ZERO) + j
+        if k < 0 and g.op.name in INVERSES:
+            ratio = Expr(node(lookup(INVERSES[g.op.name]), g.inputs, (0,))) ** int(-k)
+        else:
+            ratio = Expr(node(lookup(family), g.inputs, (0,))) ** int(k)
+        rest = {y: j for y, j in rest.items() if j}
+        return fitting(x, whole(number * c ** (degree * int(k)), rest, x.type.dtype) * ratio)
     return None
+
+
+def _cancels(k: Fraction, moved: Fraction) -> bool:
+    """Whether a factor of power `k` takes up another of power `moved` wholly."""
+    return k * moved < 0 and abs(k) >= abs(moved)
 
 
 def tangent(x: Node, rebuild: Rebuild) -> Node | None:
@@ -221,6 +279,33 @@ def tangent(x: Node, rebuild: Rebuild) -> Node | None:
                 upper[sine] = upper.get(sine, 0) + k
                 lower[cosine] = lower.get(cosine, 0) + k
                 return fitting(x, product(p, above, x.type.dtype) / product(q, below, x.type.dtype))
+    return None
+
+
+def inverted(x: Node, rebuild: Rebuild) -> Node | None:
+    """``1/expm1xx(u)`` is xexpm1(u), which does not overflow."""
+    number, powers = lines(x)
+    for g, k in powers.items():
+        if g.op.name == "expm1xx" and g.params == (0,) and k < 0 and k.denominator == 1:
+            rest = {y: j for y, j in powers.items() if y is not g}
+            return fitting(
+                x, whole(number, rest, x.type.dtype) * Expr(node(lookup("xexpm1"), g.inputs, (0,))) ** int(-k)
+            )
+    return None
+
+
+def double_angle(x: Node, rebuild: Rebuild) -> Node | None:
+    """``sin(u)/cos(u/2)**2`` is ``2*tan(u/2)``; hyperbolic functions alike, which overflow."""
+    number, powers = lines(x)
+    for g, k in powers.items():
+        if g.op.name not in HALVES or k < 1:
+            continue
+        half = canonical(Expr(g.inputs[0]) / 2)
+        below = node(lookup(COSINES[g.op.name]), (half,))
+        if powers.get(below, 0) <= -2:
+            rest = {**powers, g: k - 1, below: powers[below] + 2}
+            rest = {y: j for y, j in rest.items() if j}
+            return fitting(x, whole(2 * number, rest, x.type.dtype) * function(HALVES[g.op.name])(Expr(half)))
     return None
 
 

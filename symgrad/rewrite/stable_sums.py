@@ -7,14 +7,15 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from ..expression import FUNCTIONS, Expr
-from ..graph import Node
+from ..graph import Node, node
 from .engine import RuleSet
 from .factors import factors, product
+from .polynomials import DEGREE
 from .settling import canonical
 from .terms import ONE, constant_node, number_of, split
 
 Rebuild = Callable[[Node], Node]
-NEAR_ONE = {"exp", "cos", "cosh", "sigmoid", "erf", "erfc"}
+NEAR_ONE = {"exp", "cos", "cosh", "sigmoid", "erf", "erfc", "tanh", "ndtr", "sin"}
 
 
 def install(rules: RuleSet) -> None:
@@ -22,6 +23,7 @@ def install(rules: RuleSet) -> None:
     rules.procedure("multiple less the multiple", "add")(less_number)
     rules.procedure("quotient less a number", "add")(quotient_less_number)
     rules.procedure("variance", "add")(variance)
+    rules.procedure("sum of placed elements", "einsum", near=("unslice",))(sum_of_placed)
 
 
 def _others(x: Node, gone: tuple[Node, Node]) -> list[Expr]:
@@ -39,9 +41,9 @@ def less_number(x: Node, rebuild: Rebuild) -> Node | None:
         found = _logarithm_of_one(d, base, c)
         if found is not None:
             return _with(x, found, (t, number))
-        if base is None or not c or d != -c or d == 1 or d == -1 or base.op.name not in NEAR_ONE:
+        if base is None or not c or abs(d) != abs(c) or abs(d) == 1 or base.op.name not in NEAR_ONE:
             continue
-        made = canonical(Expr(base) - 1.0)
+        made = canonical(Expr(base) + float(c / d))
         if made.op.name != "add":
             return _with(x, Expr(constant_node(d, x.type.dtype)) * Expr(made), (t, number))
     for t in x.inputs:
@@ -52,10 +54,22 @@ def less_number(x: Node, rebuild: Rebuild) -> Node | None:
             and d == -c
             and base.op.name == "pow"
             and base.inputs[0].op.name == "add"
-            and not _whole(base.inputs[1])
+            and not (_whole(base.inputs[1]) and abs(number_of(base.inputs[1]) or Fraction(0)) <= DEGREE)
         ):
             less = _power_less_one(base)
             if less is not None:
+                return _with(x, Expr(constant_node(d, x.type.dtype)) * less, (t, number))
+        if (
+            base is not None
+            and c
+            and d > 0
+            and d * c < 0
+            and base.op.name == "sqrt"
+            and base.inputs[0].op.name == "div"
+        ):
+            made = canonical(Expr(base.inputs[0]) - float((c / d) ** 2))
+            if _base(made) != "add":
+                less = Expr(made) / (Expr(base) - float(c / d))
                 return _with(x, Expr(constant_node(d, x.type.dtype)) * less, (t, number))
         if base is not None and c and d == -c and base.op.name == "pow" and (number_of(base.inputs[0]) or 0) > 0:
             rate = math.log(float(number_of(base.inputs[0]) or 1))
@@ -159,6 +173,17 @@ def variance(x: Node, rebuild: Rebuild) -> Node | None:
             deviation = Expr(y) - FUNCTIONS["sum"](Expr(y)) / float(n)
             return _with(x, Expr(constant_node(c, x.type.dtype)) * FUNCTIONS["sum"](deviation**2), (t, s))
     return None
+
+
+def sum_of_placed(x: Node, rebuild: Rebuild) -> Node | None:
+    """The sum over axes along which elements were placed among zeros is that of the elements."""
+    if len(x.inputs) != 1 or x.inputs[0].op.name != "unslice":
+        return None
+    (labels,), out, extra = x.params
+    placed = labels[len(labels) - len(x.inputs[0].params[0]) :]
+    if extra or len(set(labels)) < len(labels) or any(k in out for k in placed):
+        return None
+    return rebuild(node(x.op, x.inputs[0].inputs, x.params))
 
 
 def _sum_of(x: Node) -> tuple[Node | None, Node | None]:

@@ -17,6 +17,7 @@ TEMPLATES: dict[str, str] = {
     "mask": "np.where({0}, {1}, 0)", "stop_gradient": "{0}", "relu": "np.maximum({0}, 0)",
     "sigmoid": "special.expit({0})", "softplus": "np.logaddexp(0, {0})", "log1mexp": "np.log(-np.expm1({0}))",
     "logsumexp": "special.logsumexp({0}, axis={axis})", "softmax": "special.softmax({0}, axis={axis})",
+    "log_softmax": "special.log_softmax({0}, axis={axis})", "softmax_rest": "(1 - special.softmax({0}, axis={axis}))",
     "trace": "np.trace({0}, axis1=-2, axis2=-1)", "diagonal": "np.diagonal({0}, axis1=-2, axis2=-1)",
     "logdet": "np.linalg.slogdet({0})[1]", "svd": "np.linalg.svd({0}{more})",
     "eigh": "np.linalg.eigh(symmetric({0}))", "eigvalsh": "np.linalg.eigvalsh(symmetric({0}))",
@@ -31,7 +32,7 @@ TEMPLATES: dict[str, str] = {
     "zeros": "np.zeros({all})", "ones": "np.ones({all})", "full": "np.full({0}, {1})", "array": "np.array({0})",
     "astype": "np.asarray({0}, {1})",
 }  # fmt: skip
-LAST_AXIS = ("softmax", "cumsum", "cumprod", "cummax", "logcumsumexp", "argsort")
+LAST_AXIS = ("softmax", "log_softmax", "softmax_rest", "cumsum", "cumprod", "cummax", "logcumsumexp", "argsort")
 _SPECIAL = """erf erfc gammaln digamma polygamma betaln beta zeta jv yv iv ive erfinv erfcx ndtr log_ndtr ndtri logit
 xlogy xlog1py entr rel_entr lambertw"""
 SPECIAL = frozenset(_SPECIAL.split())

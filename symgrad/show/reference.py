@@ -24,6 +24,7 @@ THEMES = {
     "removable": "Quotients with a removable singularity", "defects": "Differences without cancellation",
     "activations": "Activations and output units", "costs": "Costs",
     "contraction": "Products of arrays and reductions that are sums", "reductions": "Reductions",
+    "softmax": "Shares of exponentials",
     "statistics": "Statistics",
     "quantiles": "Quantiles", "scans": "Scans and products", "sorting": "Sorting and choosing along an axis",
     "shaping": "Shapes and indexing", "gathering": "Several indices, truth values", "updates": "Changed copies",

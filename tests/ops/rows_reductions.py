@@ -23,6 +23,11 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return sp.softmax(x, axis=axis) if x.size else x
 
 
+def slope(x: Any) -> Any:
+    p = softmax(x)
+    return np.eye(x.shape[-1]) * p[..., None] - p[..., None] * p[..., None, :]
+
+
 def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
     """Two elements 0, the others not."""
     x = rng.uniform(0.5, 2, shape)
@@ -64,6 +69,10 @@ ROWS = [
     Row("softmax", X, F["softmax"], softmax),
     Row("softmax axis", X, lambda x: F["softmax"](x, axis=0), lambda x: softmax(x, 0)),
     Row("log_softmax", X, F["log_softmax"], log_softmax),
+    Row("log_softmax axis", X, lambda x: F["log_softmax"](x, axis=0), lambda x: log_softmax(x, 0)),
+    Row("softmax_rest", X, F["softmax_rest"], lambda x: 1 - softmax(x)),
+    Row("softmax_rest axis", X, lambda x: F["softmax_rest"](x, axis=0), lambda x: 1 - softmax(x, 0)),
+    Row("softmax_slope", X, F["softmax_slope"], slope),
     Row("any", X, lambda x: F["any"](x > 0, axis=0), lambda x: (x > 0).any(axis=0), orders=0),
     Row("all", X, lambda x: F["all"](x > 0, axis=1), lambda x: (x > 0).all(axis=1), orders=0),
     *(Row(f"norm {o}", {"X": "m,n"}, lambda x, o=o: F["norm"](x, o), lambda x, o=o: np.linalg.norm(x, o), {"X": "away"}, empty=False)

@@ -28,7 +28,7 @@ SAMPLES = 3
 PARAMS: dict[str, tuple[int, ...]] = {
     "polygamma": (1,), "jv": (1,), "yv": (0,), "iv": (2,), "ive": (1,), "erfcx_derivative": (2,), "lambertw": (-1,),
     **dict.fromkeys(("sinxx", "sinhxx", "xmsinxxx", "expm1xx", "log1pxx", "xmlog1pxx"), (0,)),
-    **dict.fromkeys(("sinhmxxx", "sinmxcosxxx", "xcoshmsinhxxx", "expm1mxxx", "tanhxx", "arctanxx", "arcsinxx"), (0,)),
+    **dict.fromkeys(("sinhmxxx", "sinmxcosxxx", "xcoshmsinhxxx", "expm1mxxx", "tanhxx", "arctanxx", "arcsinxx", "xexpm1"), (0,)),
 }  # fmt: skip
 
 

@@ -73,6 +73,7 @@ def test_near_the_singularity(name: str, order: int) -> None:
 
 
 NUMERATOR = {"tanhxx": mpmath.tanh, "arctanxx": mpmath.atan, "arcsinxx": mpmath.asin}
+OVER_EXPM1 = [0.0, 1e-300, -1e-9, 1e-3, 0.4, -1.7, 2.99, 3.01, -2.99, -3.01, 9.0, -9.0, 60.0, -60.0, 690.0, 720.0, -800.0, 1e5, -1e5]
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
@@ -95,6 +96,20 @@ def test_where_the_series_ends(name: str, order: int) -> None:
     np.testing.assert_allclose(compiled_meaning(root, [x], [points], {"n": len(points)}), found, rtol=1e-15 * 10**order)
 
 
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_over_expm1(order: int) -> None:
+    """x/expm1(x) beside the end of its series, and where expm1 overflows."""
+    x = tensor("x", "n")
+    points = np.array(OVER_EXPM1)
+    (found,) = number([FUNCTIONS["xexpm1"](x, order)], [x], [points], {"n": len(points)})
+    for p, value in zip(OVER_EXPM1, found, strict=True):
+        with mpmath.workdps(60 + int(min(abs(p), 2000))):
+            z = mpmath.mpf(p)
+            at = z if abs(z) > 1e-20 else mpmath.mpf(0)
+            exact = mpmath.diff(lambda t: t / mpmath.expm1(t) if t else mpmath.mpf(1), at, order, h=mpmath.mpf(10) ** -12)
+            assert abs(value - exact) <= 4e-15 * 4**order * max(abs(exact), 1e-20 if order == 3 else 0) + 1e-306, p
+
+
 @pytest.mark.parametrize(
     ("name", "low"), [("cosxx", 1 / 12), ("coshxx", -1 / 12), ("tanxx", -2 / 3), ("tanhxx", 2 / 3)]
 )
@@ -108,4 +123,4 @@ def test_composites_have_their_second_derivative_at_zero(name: str, low: float) 
 
 def test_every_family_is_here() -> None:
     families = {op.name for op in OPS.values() if op.evaluate.__module__ == "symgrad.ops.removable"}
-    assert families == set(INTEGRAND) | set(NUMERATOR)
+    assert families == set(INTEGRAND) | set(NUMERATOR) | {"xexpm1"}

@@ -21,6 +21,7 @@ from symgrad.calculus import all_symbols
 from symgrad.rewrite.canonical import canonicalise
 from tests.trust.formulas import ONE_VARIABLE, SEVERAL
 from tests.trust.reference import exact
+from tests.trust.spellings import SPELLINGS
 
 STORE = Path(__file__).parent / "exact.json"
 EPS, LARGEST = 2.0**-52, 1.7976931348623157e308
@@ -47,7 +48,7 @@ def cases() -> Iterator[Case]:
     for group, (numbers, texts) in ONE_VARIABLE.items():
         for text in texts:
             yield Case(group, text, tuple({"x": v} for v in numbers))
-    for group, (points, texts) in SEVERAL.items():
+    for group, (points, texts) in (SEVERAL | SPELLINGS).items():
         for text in texts:
             used = [{n: v for n, v in p.items() if _mentions(text, n)} for p in points]
             yield Case(group, text, tuple(p for k, p in enumerate(used) if p not in used[:k]))

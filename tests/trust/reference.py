@@ -54,6 +54,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 NAMES: dict[str, Any] = {n: _elementwise(f) for n, f in _FUNCTIONS.items()} | {
     "sum": np.sum, "mean": lambda x: np.sum(x) / np.size(x), "max": np.max, "dot": np.dot,
     "var": lambda x: np.sum((x - np.sum(x) / np.size(x)) ** 2) / np.size(x), "prod": np.prod,
+    "norm": lambda x: mpmath.sqrt(np.sum(x * x)),
 }  # fmt: skip
 
 
