@@ -15,8 +15,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from .records import record
 
 try:
     from _blake2 import blake2b  # what hashlib gives, without loading OpenSSL
@@ -32,7 +33,7 @@ _ABANDONED = 3600.0
 """Seconds after which an unfinished file belongs to no living writer."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Contents:
     """What the directory holds: the number of entries and their bytes."""
 

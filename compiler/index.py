@@ -18,12 +18,13 @@ The records have no methods but equality; `text.py` prints and reads them, `veri
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from .records import record
 from .types import ArrayType, Dim
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Axis:
     """A loop variable that runs over 0 <= name < size."""
 
@@ -31,7 +32,7 @@ class Axis:
     size: Dim
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class Const:
     """A scalar constant; `value` is a float, int or bool that `dtype` represents exactly.
 
@@ -52,21 +53,21 @@ class Const:
         return hash((self.value if self.value == self.value else "nan", self.dtype))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AxisValue:
     """The current value of an axis, as i64."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SizeValue:
     """The number that a size has at run time, as i64."""
 
     size: Dim
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Load:
     """One element of an array: as many i64 expressions as the array has axes, each within its size (checked at run
     time: IndexError).  What a `where` or `mask` around the load does not select is not read and may be out of range.
@@ -77,7 +78,7 @@ class Load:
     checked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """A scalar instruction of `scalars.py` applied to scalar expressions."""
 
@@ -88,7 +89,7 @@ class Call:
 Expr = Const | AxisValue | SizeValue | Load | Call
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reduce:
     """`body` combined over all values of `axes` with `op`: add, mul, min, max, and, or.  The empty reduction is the
     neutral element (min and max over nothing are refused at run time by whoever builds the program)."""
@@ -98,7 +99,7 @@ class Reduce:
     body: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Assign:
     """Defines array `target`: for every value of `axes`, the element at those axes is `value`.
 
@@ -115,7 +116,7 @@ class Assign:
     accumulate: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Loop:
     """Runs `body` `length` times, or while `condition` holds.
 
@@ -136,7 +137,7 @@ class Loop:
     condition: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Extern:
     """A routine that is not written in loops: `function` names a row of the extern table (LAPACK, sort, a callback).
 
@@ -151,7 +152,7 @@ class Extern:
 Statement = Assign | Loop | Extern
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Program:
     """Inputs with their types, statements in order, names of the outputs (an input may be an output)."""
 

@@ -15,16 +15,16 @@ of range sets the kernel's status and reads 0.  The value of a `Let` or `Store` 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from .index import Axis, Call, Const, Expr, Load, Reduce
+from .records import record
 from .text import print_expr
 from .types import ArrayType, Dim
 
 Value = Expr | Reduce
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Let:
     """Computes registers, one for each value of the (unrolled, constant) `axes`."""
 
@@ -33,7 +33,7 @@ class Let:
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Store:
     """Writes an element, or combines with what stands there; a `checked` one is not written out of range."""
 
@@ -45,7 +45,7 @@ class Store:
     checked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Begin:
     """An accumulator in registers that starts as the neutral element, for each value of the unrolled `axes`.
 
@@ -61,7 +61,7 @@ class Begin:
     over: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Accumulate:
     """Combines `value` into an accumulator; sums of products are contracted to multiply-adds."""
 
@@ -69,7 +69,7 @@ class Accumulate:
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Finish:
     """The register `name`: the accumulator's copies and lanes combined pairwise."""
 
@@ -77,7 +77,7 @@ class Finish:
     accumulator: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class For:
     """Runs `body` for start <= axis < stop."""
 
@@ -90,7 +90,7 @@ class For:
     apart: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fill:
     """Every element of `array` becomes `value`; with `prefix`, of the part at those leading indices."""
 
@@ -99,7 +99,7 @@ class Fill:
     prefix: tuple[Expr, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Matrix:
     """A matrix in memory: the index of its first element, the number of elements between two rows and two columns."""
 
@@ -109,7 +109,7 @@ class Matrix:
     right: Dim
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Product:
     """``target (+)= left @ right``: by BLAS where it is large, by packed panels of vectors of `lanes` in the middle, by
     the steps `otherwise` where it is small.
@@ -135,7 +135,7 @@ class Product:
 Step = Let | Store | Begin | Accumulate | Finish | For | Fill | Product
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Nest:
     """A function of its own that runs `body`; it takes the arrays, sizes and steps that it names."""
 
@@ -143,14 +143,14 @@ class Nest:
     body: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Run:
     """Calls the nest `name`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Routine:
     """Has the extern routine `function` compute whole arrays; `number` is its place among the schedule's routines.
 
@@ -165,7 +165,7 @@ class Routine:
     work: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Repeat:
     """Runs `body` for step = 0, 1, … (from the end with `reverse`), one after another; `StopUnless` leaves it."""
 
@@ -175,14 +175,14 @@ class Repeat:
     body: tuple[Action, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StopUnless:
     """Leaves the innermost Repeat if the bool scalar `array` is false."""
 
     array: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stream:
     """One pass over a long axis: `body` runs for one tile after the other.
 
@@ -208,7 +208,7 @@ class Stream:
 Action = Run | Routine | Repeat | StopUnless | Stream
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Schedule:
     """What a kernel does: `arrays` are inputs, outputs and temporaries in the order of the kernel's table of pointers.
 

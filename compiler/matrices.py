@@ -7,16 +7,16 @@ in the result and in one or both of the factors), and whole arrays or parts of t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .affine import MARK, polynomial, within
 from .alignment import all_axes
 from .index import Assign, AxisValue, Call, Load, Reduce
+from .records import record
 from .substitution import mentions, substituted
 from .types import ArrayType, Dim, Size, is_float, names
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MatrixProduct:
     """The axes of a product by their roles; `left` and `right` are the loads with the row and the column axis.
 

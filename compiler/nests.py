@@ -21,6 +21,7 @@ from .index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Reduce, Siz
 from .loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Product, Step, Store
 from .matrices import MatrixProduct, axes_of
 from .ranges import within
+from .records import record
 from .scalars import neutral
 from .types import ArrayType, Dim
 from .types import product as product_of
@@ -56,7 +57,7 @@ class Context:
     products: Mapping[str, MatrixProduct] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Level:
     """One loop of the nest."""
 

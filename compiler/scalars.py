@@ -16,20 +16,21 @@ from typing import Any
 
 import numpy as np
 
+from .records import record
 from .types import DTYPES, is_float
 
 Array = Any
 Lines = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VectorMath:
     """Emitted as a call of the vector mathematics' function `name`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Extern:
     """Emitted as one call per lane of the C function ``double f(double, …, int)``, the last argument 0.
 

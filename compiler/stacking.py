@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from .dependences import all_reads, reads
 from .index import Assign, AxisValue, Call, Const, Load
 from .passes.views import Views
+from .records import record
 from .types import ArrayType
 
 MOST_ROWS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stack:
     """The array `target` whose row number k is the array ``rows[k]``."""
 

@@ -8,10 +8,10 @@ own, waits for the next stage; statements without the axis run between the passe
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 
 from .alignment import all_axes, loads
 from .index import Assign, AxisValue, Load, Reduce
+from .records import record
 from .types import ArrayType, Dim, Size, evaluate, names
 
 TYPICAL, LONG = 100, 10_000
@@ -19,7 +19,7 @@ TILE, TILE_OF_PRODUCTS = 32, 256
 """Least rows of a tile: matrix products lose less by leaving the cache than by being thin."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stage:
     """What runs before a pass over the streamed axis, and the pass itself."""
 

@@ -8,12 +8,12 @@ constants, then the results of the instructions in their order, each of which re
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
+from .records import record
 from .scalars import SCALARS, Extern, kind, result_type
 from .types import DTYPES
 
@@ -24,7 +24,7 @@ ARITY = 3
 """The most operands of an instruction."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Opcode:
     """A scalar instruction with the element types of its operands; `result` is that of its value."""
 
@@ -48,7 +48,7 @@ class Opcode:
         return types <= {"f64", "bool"} and not isinstance(SCALARS[self.name].emit[kind(self.own)], Extern)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class Tape:
     """`inputs` numbers of f64 in, `outputs` (numbers of values of f64) out; row k of `operands` are the values that
     instruction k reads, NONE where it has fewer than ARITY."""
@@ -113,7 +113,7 @@ def print_tape(tape: Tape) -> str:
     return "\n".join([*lines, f"return {', '.join(names[v] for v in tape.outputs.tolist())}", ""])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class Pieces:
     """How a tape is cut: instructions ``starts[k]`` to ``starts[k + 1]`` are one function.  `slots` gives each value
     that another piece reads a place in memory of `size` numbers (NONE for the others); inputs stand at the beginning.

@@ -10,11 +10,12 @@ never match; nothing here guesses.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+from .records import record
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "f64": np.dtype(np.float64),
@@ -30,7 +31,7 @@ def is_float(dtype: str) -> bool:
     return dtype in ("f64", "f32")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FloorDiv:
     """The atom ``numerator // denominator`` of a size polynomial."""
 
@@ -41,7 +42,7 @@ class FloorDiv:
         return f"{_factor(self.numerator)}//{_factor(self.denominator)}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Max0:
     """The atom ``max(0, argument)`` of a size polynomial."""
 
@@ -59,7 +60,7 @@ def _order(monomial: Monomial) -> tuple[int, str]:
     return (-sum(power for _, power in monomial), ".".join(f"{atom}^{power}" for atom, power in monomial))
 
 
-@dataclass(frozen=True, slots=True, eq=True)
+@record(frozen=True, slots=True)
 class Size:
     """A size that is not a plain integer: ``terms`` are (monomial, coefficient) in normal form.
 
@@ -266,7 +267,7 @@ def substitute(size: Dim, values: Mapping[str, Dim]) -> Dim:
     return total
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ArrayType:
     """The type of every value: an element type and a shape of sizes.  Prints as ``f64[m, n]``; a scalar as ``f64``."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import interpreter
+from .compiler.records import record
 from .compiler.types import DTYPES, ArrayType, Dim, Size, evaluate, is_float, names, substitute
 from .element_types import DTYPE_NAMES
 from .errors import ArgumentError, OutOfMemory, ShapeError
@@ -24,7 +25,7 @@ from .trees import Tree, is_tree, leaves, matching
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Parameter:
     """One argument: its name and the symbol that it stands for, or a nested structure of symbols."""
 

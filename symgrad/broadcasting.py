@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from .arguments import Array, describe
+from .compiler.records import record
 from .compiler.types import ArrayType, Dim, named
 from .errors import ArgumentError, SymgradError
 from .expression import Expr
@@ -24,7 +24,7 @@ POINTS = named("points")
 Ranks = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Points:
     """Arguments broadcast against one another: one axis of all points, or a number that is the same at every point."""
 

@@ -8,12 +8,13 @@ into vectors and matrices when an optimiser hands all variables over as one vect
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .arguments import Parameter
+from .compiler.records import record
 from .compiler.types import is_float
 from .derivatives import (
     gauss_newton_products,
@@ -34,7 +35,7 @@ from .trees import Tree, is_tree, leaves, mapped, nested, rebuilt
 Join = Callable[[Layout, Sequence[Any]], Any]
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Formula:
     """Outputs in a structure, arguments, and the names of the variables (None: nothing was said).
 

@@ -19,10 +19,10 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .compiler.records import record
 from .compiler.types import ArrayType
 from .errors import ArgumentError
 
@@ -33,7 +33,7 @@ Params = tuple[Any, ...]
 """Static and hashable: strings, numbers, sizes, types and tuples of them."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class Op:
     """One row of the operation table: everything that is true of one operation.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from .compiler.index import Axis, AxisValue, Call, Const, Expr, Load, Reduce, SizeValue
+from .compiler.records import record
 from .compiler.types import ArrayType, Dim
 from .graph import Node
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Operand:
     """An array of the program under construction."""
 
@@ -24,7 +24,7 @@ class Operand:
         return Load(self.name, tuple(integer(0) if n == 1 else i for n, i in zip(shape, used, strict=True)))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Element:
     """One statement's right side: axes of the result, value, and for scatters where and how it accumulates."""
 
@@ -34,7 +34,7 @@ class Element:
     accumulate: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Routine:
     """What `Op.lower` returns instead of an element: the whole result comes from one extern routine, a row of
     `compiler.externs.EXTERNS`, called with the node's inputs (C-contiguous arrays) and these static params."""
@@ -43,7 +43,7 @@ class Routine:
     params: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Repetition:
     """What `Op.lower` returns for a loop: nodes inside its body that are carried, sliced, or stand for arrays from
     outside (in the order of the node's inputs), the carried values after a step, the results to stack, and the
@@ -61,7 +61,7 @@ class Repetition:
     condition: Node | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Start:
     """What a running operation carries starts as: a scalar of a type, for every element of the other axes (or once)."""
 
@@ -70,7 +70,7 @@ class Start:
     each: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Running:
     """What `Op.lower` returns for a loop along the last axis of its result: what is carried, and what it is after a
     step, from the carried scalars and the elements of the operands.  The result holds the first of the carried."""

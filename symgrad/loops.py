@@ -10,12 +10,12 @@ runs a native loop.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from .compiler.records import record
 from .compiler.types import DTYPES, ArrayType, Dim, Size, evaluate, is_float
 from .differentiation import jvp, vjp
 from .errors import NotDifferentiable, ShapeError
@@ -51,7 +51,7 @@ def _canonical_body(table: FlatTable) -> FlatTable:
     return flatten(canonicalise(unflatten(table)))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Body:
     """What one step computes: nodes over `carries`, `slices` and `outside`."""
 
@@ -206,7 +206,7 @@ def _scan_lower(x: Node, operands: Sequence[Any]) -> Repetition:
 
 # ---- making a scan
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Carried:
     """A carried value: its node in the body, where it starts, and what it is after a step."""
 

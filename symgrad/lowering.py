@@ -8,13 +8,13 @@ program, whose values the function keeps.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .compiler.index import Assign, AxisValue, Call, Const, Extern, Load, Loop, Program, Reduce, SizeValue, Statement
 from .compiler.index import Expr as Element_
+from .compiler.records import record
 from .compiler.types import ArrayType, names, product
 from .errors import SymgradError
 from .expression import Expr, constant_value
@@ -36,7 +36,7 @@ from .indexing import (
 from .specialise import size_names
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Lowered:
     """A program whose last inputs are `constants`; result number k of the graph is its output `positions[k]`."""
 
@@ -45,7 +45,7 @@ class Lowered:
     positions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Literal(Operand):
     """A scalar that is written where it is read; its statement stays only if a row reads it by name."""
 

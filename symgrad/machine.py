@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from .arguments import plain_name
 from .compiler.index import Program
+from .compiler.records import record
 from .compiler.running import Finished, Runner, overlap
 from .errors import DomainError, OutOfMemory
 from .graph import Node
@@ -39,7 +40,7 @@ BITS = 3
 """Sizes within a factor of 2**BITS of one another are planned alike."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Options:
     """How to compile: for which machine, numbers that the size names are likely to have, on how many threads at most
     (None: as many as there are processors); whether calls wait for the code, and whether a bar is shown meanwhile
@@ -52,7 +53,7 @@ class Options:
     verbose: bool | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Planned:
     """What calls must know of the sizes: their numbered names by those of the user."""
 
@@ -62,7 +63,7 @@ class Planned:
     follows_sizes: bool
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Prepared:
     """The canonical formula in numbered names, ready to be planned."""
 
@@ -79,7 +80,7 @@ class Made(NamedTuple):
     finished: Finished
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Version:
     """A kernel and the constants that it is called with."""
 
@@ -273,7 +274,7 @@ class Machine:
         return self.bound(numbers).run(arrays, out)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Bound:
     """A kernel for given sizes; `hidden` are those that no argument shows."""
 

@@ -13,8 +13,8 @@ anyway, as wherever products are re-associated; a masked outer product itself st
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from .compiler.records import record
 from .compiler.types import Dim
 from .graph import Node, node, postorder
 from .ops.contraction import einsum_node, label_sizes
@@ -22,7 +22,7 @@ from .ops.contraction import einsum_node, label_sizes
 Labels = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outer:
     """An array as the outer product of `core` and `factor`; `axes` are those of the factor in the array, counted from
     the right as negative numbers, the core has the others in order; `contracted` is the number of contractions on the

@@ -8,8 +8,8 @@ million operations a row would say the same thing a million times, at ten times 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from .compiler.records import record
 from .compiler.types import ArrayType
 from .errors import NotDifferentiable
 from .expression import Expr
@@ -21,7 +21,7 @@ MOST = 4096
 Given = Expr | NotDifferentiable | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Recipe:
     """Values are numbered: the cotangent, the node, its inputs, `constants`, then one for each of `rows`, which are an
     operation on earlier values.  `gives` has for each input the number of its cotangent, or what the row gave instead.

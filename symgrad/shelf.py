@@ -12,7 +12,7 @@ import pickle
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from . import compiler
 from .arguments import Signature
 from .compiler import cache
 from .compiler.llvm.jit import host
+from .compiler.records import record
 from .conditions import conditions, counted
 from .formula import Formula, derived
 from .graph import OPS, Node, flatten, postorder
@@ -37,7 +38,7 @@ _OWN_OPERATIONS = frozenset(OPS)
 """Those that every process has alike; what users declare may mean something else elsewhere."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Described:
     """A function without its formula: `outline` has types in the place of the outputs."""
 

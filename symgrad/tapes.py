@@ -7,12 +7,12 @@ constant operands alone, so it is asked once for each of these and repeated for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .compiler.index import Call, Const, Load
+from .compiler.records import record
 from .compiler.tape import ARITY, NONE, Opcode, Tape
 from .compiler.types import ArrayType
 from .expression import constant_value
@@ -46,7 +46,7 @@ def tape_of(roots: Sequence[Node], inputs: Sequence[Node]) -> Tape | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Step:
     """An instruction of a row: each operand is one of the node's (0, number), a step (1, number) or a number (2,
     constant)."""

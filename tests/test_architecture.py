@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 # that is split stays in its layer. Files of one layer may import one another, without a cycle.
 LAYERS = [
     "symgrad._checkout",
+    "symgrad.compiler.records",
     "symgrad.compiler.types",
     "symgrad.compiler.index",
     "symgrad.compiler.substitution",

@@ -6,10 +6,10 @@ copies of unrolled axes that it depends on.  The text is written directly becaus
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from ..records import record
 from ..scalars import SCALARS, Extern, VectorMath, kind
 from .vecmath_builder import literal
 
@@ -51,7 +51,7 @@ def constant(number: float | int | bool, dtype: str, lanes: int = 1) -> str:
     return literal(number, SCALAR[dtype], lanes)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Template:
     """The lines of an instruction for one element type and lane count; each is (name of the result or '', text)."""
 

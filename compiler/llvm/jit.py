@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
@@ -23,6 +22,7 @@ from types import ModuleType
 import llvmlite
 import llvmlite.binding as llvm
 
+from ..records import record
 from ..scalars import Extern
 
 _LOCK = threading.Lock()
@@ -32,7 +32,7 @@ QUICK = (0, ("always_inliner",))
 """The level and passes for code that will hardly run."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Target:
     """A machine to make code for: LLVM's triple, CPU and feature string."""
 

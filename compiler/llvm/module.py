@@ -10,10 +10,9 @@ result is 0, 1 if an index was out of range, 2 if a routine failed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..blas import GEMM, is_library
 from ..loops import Schedule, Stream
+from ..records import record
 from ..scalars import SCALARS, Extern
 from .builder import SCALAR, vector
 from .emit import NestEmitter
@@ -23,7 +22,7 @@ from .packed import declaration, packed_product
 from .vecmath import definitions
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Module:
     """LLVM IR text with the C functions that it calls, and the modules that define what else it calls."""
 

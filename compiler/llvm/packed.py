@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 
+from ..records import record
 from .builder import BYTES, SCALAR, Function, constant, vector
 
 DEPTH, HEIGHT, BREADTH = 192, 96, 64
@@ -27,7 +27,7 @@ WHOLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Shape:
     """A block of `rows` times `columns` elements of the result, in vectors of `lanes`."""
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from ..records import record
 
 FLOAT = {"f64": "double", "f32": "float"}
 INTEGER = {"f64": "i64", "f32": "i32"}
@@ -33,7 +34,7 @@ UNLIKELY = '!prof !{!"branch_weights", i32 1, i32 2000}'
 Number = int | float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Need:
     """A definition that the code calls: a function at one lane count, or a scalar slow path looped over lanes."""
 

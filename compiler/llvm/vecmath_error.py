@@ -7,8 +7,7 @@ Comp.* 32, 1978), and x**2, w and the quotient carry their errors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..records import record
 from .vecmath_builder import Builder, Value
 from .vecmath_coefficients import ERF, ERF_TAIL, ERFC, ERFC_AT_3
 from .vecmath_exponential import (
@@ -31,7 +30,7 @@ NEAR = 0.5
 """From here on erfc is computed by its tail."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Tail:
     """erfcx x = exp(x**2) erfc x as the fraction (top + top_low) / (bottom + bottom_low), and about 1/bottom."""
 

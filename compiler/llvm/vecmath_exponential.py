@@ -8,8 +8,7 @@ q minimax.  2**n is put into the exponent bits.  Where a sum's rounding matters 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..records import record
 from .vecmath_builder import Builder, Value
 from .vecmath_coefficients import EXP, EXP2, LOG2, LOG2_E, SINH
 from .vecmath_registry import function, slow_path
@@ -21,7 +20,7 @@ OVERFLOW = {"f64": 740.0, "f32": 108.0}
 VANISHING = {"f64": -746.0, "f32": -105.0}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reduced:
     """x = n log 2 + r + c, r exact and c small; n stands in the low bits of `t`."""
 

@@ -7,8 +7,7 @@ log m = f - f**2/2 + s (f**2/2 + s**2 q(s**2)), which loses nothing where f is s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..records import record
 from .vecmath_builder import Builder, Value
 from .vecmath_coefficients import LOG, LOG2, LOG2_E, LOG10_2, LOG10_E, LOG_WIDE, Coefficients
 from .vecmath_exponential import exp_carefully, exp_reduced, outside, reduce, scale
@@ -23,7 +22,7 @@ BIAS = {"f64": 1023, "f32": 127}
 SQRT_HALF_BITS = {"f64": 0x3FE6A09E667F3BCD, "f32": 0x3F3504F3}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Split:
     """x = 2**k (1 + f), k as a float; `biased` holds k + bias in the exponent bits."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from ..records import record
 from .vecmath_builder import Value
 
 Emit = Callable[..., Value]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Body:
     """How a function is emitted: `emit(builder, *arguments)`; `wide` if f32 goes through the f64 code; `slow` if only
     cold branches call it, `seldom` if for arguments that hardly occur (huge angles, overflow, subnormal numbers)."""

@@ -8,9 +8,10 @@ everything.  Beyond LIMIT single lanes are reduced with 192 bits of 2/pi (Payne 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from ..records import record
 from .vecmath_builder import Builder, Value
 from .vecmath_coefficients import COS, HALF_PI, SIN, TWO_OVER_PI, TWO_OVER_PI_BITS
 from .vecmath_exponential import quotient
@@ -22,7 +23,7 @@ WORDS = [(int(TWO_OVER_PI_BITS, 16) >> (64 * k)) & (2**64 - 1) for k in reversed
 CONSTANTS[TABLE] = f"{TABLE} = internal constant [21 x i64] [{', '.join(f'i64 {word}' for word in WORDS)}]"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reduced:
     """x = n pi/2 + r + low with |r| <= pi/4; n mod 4 stands in the low bits of `quadrant`."""
 

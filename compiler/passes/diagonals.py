@@ -9,11 +9,12 @@ sign.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite
 
 from ..dependences import all_reads
 from ..index import Assign, Axis, AxisValue, Call, Const, Expr, Load, Program, Reduce
+from ..records import record
 from ..substitution import substituted
 
 
@@ -29,7 +30,7 @@ def scatter_diagonals(program: Program) -> Program:
     return replace(program, statements=statements)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Diagonal:
     """What stands where the pairs of axes are equal."""
 

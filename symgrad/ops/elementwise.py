@@ -11,7 +11,6 @@ to ``mask(c, g * p)``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 from ..compiler.externs import EXTERNS
 from ..compiler.index import Call
 from ..compiler.index import Expr as Element_
+from ..compiler.records import record
 from ..compiler.types import ArrayType, is_float
 from ..errors import DTypeError, NotDifferentiable
 from ..expression import FUNCTIONS, Expr, apply, broadcast_shapes, function, lift, unify
@@ -27,7 +27,7 @@ from ..graph import Node, Op, Params, register
 from ..indexing import Element, Operand, Routine, axes_of, values
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Masked:
     """A partial derivative that counts only where `condition` holds."""
 

@@ -5,9 +5,9 @@ The elements that an index chooses are a chain of linear operations; `add` puts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from ..compiler.records import record
 from ..compiler.types import product
 from ..errors import ShapeError
 from ..expression import FUNCTIONS, Expr, apply, cast, function, lift, unify
@@ -78,7 +78,7 @@ def _last_at(places: Expr, total: Any) -> Expr:
     return where(hit, apply("take", [order, inside], (-1, 1)), -1)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Place:
     """Elements of an array that are to be changed in a copy of it."""
 
@@ -94,7 +94,7 @@ class Place:
         return index_set(self.array, self.index, value)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class At:
     """``x.at``: index it to choose elements, then `add` or `set` them in a copy."""
 

@@ -7,8 +7,8 @@ and a rule is matched only against nodes that have all the parts of its left sid
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from ..compiler.records import record
 from ..graph import Node
 from .pattern import Rule, parts_of, reachable
 
@@ -23,7 +23,7 @@ Procedure = Callable[[Node, Rebuild], Found]
 Trace = Callable[[str, Node, Node, Assumed], None]
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Entry:
     """What is tried at a node: where `near` operations are named, only if one of them is in reach of the node, and only
     if all that it `needs` are; a `rule` only if the node has the parts of its left side."""
