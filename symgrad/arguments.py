@@ -290,8 +290,10 @@ def _numbers(value: Any, type_: ArrayType, label: str) -> Array:
         value = float(value) if abs(value) < 2**1023 else value
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ArgumentError(f"{label}: expected {type_}, got {type(value).__name__} ({error})") from None
+    except MemoryError as error:
+        raise OutOfMemory(f"{label}: {error}") from None
+    except Exception as error:  # an object's own conversion may raise anything
+        raise ArgumentError(f"{label}: expected {type_}, got {type(value).__name__} ({error})") from error
     if array.dtype.kind not in "biuf":
         numeric = isinstance(value, np.ndarray | np.generic | complex | list | tuple)
         shown = describe(array) if numeric else type(value).__name__

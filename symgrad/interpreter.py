@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,19 @@ def run(roots: Sequence[Node], values: Mapping[Node, Any], sizes: Mapping[str, i
                 known[x] = _on_diagonal(x, args, sizes) if _has_identity(x) else x.op.evaluate(args, x.params, sizes)
             except MemoryError as error:
                 raise OutOfMemory(f"{x.op.name}: {x.type} does not fit into memory: {error}") from None
+            except ValueError as error:
+                if not _is_too_large(x, sizes):
+                    raise
+                raise OutOfMemory(f"{x.op.name}: {x.type} has more elements than addresses: {error}") from None
         for i in x.inputs:
             if last[i] == k and i not in kept:
                 known.pop(i, None)
     return [np.asarray(known[root]) for root in roots]
+
+
+def _is_too_large(x: Node, sizes: Mapping[str, int]) -> bool:
+    """Whether NumPy cannot have arrays of the size of `x`, which it says in other ways than when memory is short."""
+    return prod(evaluate(n, sizes) for n in x.type.shape) >= 2**59
 
 
 def _has_identity(x: Node) -> bool:
