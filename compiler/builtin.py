@@ -41,10 +41,10 @@ from .types import DTYPES, ArrayType
 Tree = Any
 """A leaf, or a dict, list or tuple of trees."""
 
-MOST_WORDS = 4096
+MOST_WORDS = 2**15
 """The most that a call may need on the stack: beyond it Python takes the call."""
-MOST_FLOATS = 64
-"""A function of more floats has no entry of its own."""
+MOST_FLOATS, MOST_RESULTS = 64, 500
+"""A function of more floats, or with more results, has no entry of its own."""
 MOST_PLANS = 256
 LARGEST_WORKSPACE = 2**22
 """Up to so many bytes of temporary memory a function keeps between calls."""
@@ -171,7 +171,7 @@ class Entry:
         self._at = type(instance).__basicsize__ - 2 * WORD
         self._results, self._steps = results, result
         floats = all(x == ArrayType("f64") for x in (*inputs, *outputs))
-        self._of_floats = floats and plain and len(inputs) < MOST_FLOATS
+        self._of_floats = floats and plain and len(inputs) < MOST_FLOATS and len(outputs) < MOST_RESULTS
         self._code = [_code(self._at + WORD)]
         self._record[Record.GENERAL] = self._code[0].address(CALL)
         _set(self._instance + self._at + WORD, ctypes.addressof(self._record))

@@ -12,6 +12,8 @@ from symgrad.compiler.running import overlap
 from symgrad.compiler.tape import NONE, Opcode, Tape, batches, evaluate, print_tape
 from symgrad.compiler.tape_kernel import QUICK_PIECE, SHORT, compile_tape
 
+import symgrad as sg
+
 MEANINGS: dict[str, Callable[..., float]] = {
     "add": lambda a, b: a + b,
     "mul": lambda a, b: a * b,
@@ -104,3 +106,11 @@ def test_memory_that_is_written_is_nobody_elses(
 ) -> None:
     memory = np.zeros(12)
     assert overlap([memory[a:b] for a, b in written], [memory[a:b] for a, b in read]) is shared
+
+
+@pytest.mark.parametrize("count", [10, 450, 700, 2000])
+def test_functions_of_many_results_answer_every_call_alike(count: int) -> None:
+    x, y = sg.scalar("x"), sg.scalar("y")
+    f = sg.compile([x * k + y for k in range(count)])
+    for at in (1.5, -2.0, 3.0, 0.0):
+        assert f(at, 2.0) == [at * k + 2.0 for k in range(count)]
