@@ -96,6 +96,8 @@ LAYERS = [
     "symgrad.bands",
     "symgrad.calculus",
     "symgrad.explanation",
+    "symgrad.proving_basics",
+    "symgrad.proving",
     "symgrad.equality",
     "symgrad.specialise",
     "symgrad.outer_products",

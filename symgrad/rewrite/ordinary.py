@@ -15,6 +15,7 @@ from ..build import symbol
 from ..compiler.types import ArrayType
 from ..expression import FUNCTIONS, Expr
 from ..graph import Node
+from .canonical import rebuild
 from .pattern import instantiate
 from .short import SHORT, function
 
@@ -92,13 +93,21 @@ def _derived(numerator: Expr, power: int, order: int, x: Expr) -> Expr:
 def _inverse_derived(order: int, x: Expr) -> Expr:
     """The derivative of f = x/(exp(x) - 1), from f*(exp(x) - 1) = x by Leibniz's rule."""
     below = exp(x) - 1
-    found = [x / below]
+    found: list[Expr] = [x / below]
     for n in range(1, order + 1):
         total: Expr = 1 - exp(x) * found[0] if n == 1 else -exp(x) * found[0]
         for k in range(1, n):
             total = total - comb(n, k) * exp(x) * found[k]
         found.append(total / below)
     return found[order]
+
+
+def written(x: Node) -> Node | None:
+    """The formula that an operation computes, None for one that people write."""
+    if is_ordinary(x):
+        return None
+    found = _of_softmax(x, rebuild) if x.op.name in SOFTMAX else _ordinary(x, rebuild)
+    return found[0] if isinstance(found, tuple) else found
 
 
 @SHORT.procedure("ordinary notation", *ORDINARY, *QUOTIENTS, "xexpm1")
@@ -122,4 +131,4 @@ def _of_softmax(x: Node, rebuild: Callable[[Node], Node]) -> Node | None:
     return made.canonical().node
 
 
-__all__ = ["is_ordinary"]
+__all__ = ["is_ordinary", "written"]

@@ -175,7 +175,7 @@ def _inverse(x: Node) -> Iterator[Form]:
         if whole.op.name not in ("inv", "cofactor"):
             continue
         product = whole.inputs[0]
-        parts = _chain(product)
+        parts = whole_chain(product)
         if parts is None:
             continue
         # inv maps columns to rows: along the labels (i, j) of a cofactor stands the transpose of the inverse.
@@ -222,7 +222,7 @@ def parts_product(parts: list[tuple[Node, bool]]) -> Node:
     return rebuild(einsum_node([y for y, _ in parts], labels, (0, len(parts)), {}))
 
 
-def _chain(x: Node) -> list[tuple[Node, bool]] | None:
+def whole_chain(x: Node) -> list[tuple[Node, bool]] | None:
     """The factors of a product of matrices from left to right, with whether each is transposed."""
     if x.op.name != "einsum" or len(x.type.shape) != 2:
         return None
@@ -246,7 +246,7 @@ def _chain(x: Node) -> list[tuple[Node, bool]] | None:
 def _flattened(parts: list[tuple[Node, bool]]) -> list[tuple[Node, bool]]:
     found: list[tuple[Node, bool]] = []
     for y, turned in parts:
-        inner = _chain(y) if y.op.name == "einsum" else None
+        inner = whole_chain(y) if y.op.name == "einsum" else None
         if inner is None:
             found.append((y, turned))
         else:

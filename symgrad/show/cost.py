@@ -48,8 +48,9 @@ def own_length(x: Node) -> int:
 def strangeness(x: Node) -> int:
     """What reading `x` costs beside its characters, in characters."""
     if not is_ordinary(x):
-        order = x.params[0] if x.params and isinstance(x.params[0], int) else 0
-        return KNOWN if x.op.name in ("expm1", "log1p") else STRANGE * (1 + 2 * max(order, 0))
+        order = x.params[0] if x.params else 0
+        times = 1 + 2 * max(order, 0) if isinstance(order, int) else 1
+        return KNOWN if x.op.name in ("expm1", "log1p") else STRANGE * times
     if x.op.name in ("mul", "div", "einsum") and len(x.type.shape) > 1:
         odd = any(is_entangled(x, k) for k in range(len(x.inputs)))
         return ENTANGLED * (odd or (x.op.name == "einsum" and any(map(is_quotient_by_rows, x.inputs))))
@@ -81,7 +82,7 @@ def _characters(x: Node) -> int:
         if len(x.inputs) == 1 and x.inputs[0].op.name == "solve" and x.inputs[0].type.shape[-1] == 1:
             return -len("[:, None]")  # the solution for a vector is written without the axis of columns
         if len(x.inputs) == 1 and x.inputs[0].op.name == "cast" and x.inputs[0].inputs[0].type.dtype == "bool":
-            return len("sum()") + len('astype(, "f64")') * (x.type.dtype != "i64")
+            return len("sum()") if x.type.dtype == "i64" else len('sum(astype(, "f64"))')
         loose = sum(i.op.name == "add" for i in x.inputs) if len(x.inputs) > 1 else 0
         return _signs_of_einsum(x.params, tuple(i.type for i in x.inputs)) + 2 * loose
     if name == "delta":
