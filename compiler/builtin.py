@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .cache import kept
+from .cache import kept, usable
 from .callables import WORD, offsets, peek, supported
 from .llvm.calling import (
     CALL,
@@ -35,7 +35,7 @@ from .llvm.calling import (
 from .llvm.calling_scalars import CALL as SCALARS
 from .llvm.calling_scalars import FUNCTIONS as SCALAR_FUNCTIONS
 from .llvm.calling_scalars import Slots, scalars_text
-from .llvm.jit import Code, determinants, host, object_code
+from .llvm.jit import PASSES, QUICK, Code, determinants, host, object_code
 from .types import DTYPES, ArrayType
 
 Tree = Any
@@ -55,25 +55,33 @@ LARGEST_WORKSPACE = 2**22
 
 @lru_cache(maxsize=4)
 def _code(record: int) -> Code:
-    """The entry for objects that have their record at `record`."""
-    text, target = call_text(offsets(record)), host()
-    found = kept(determinants(text, target), lambda: object_code(text, target))
-    return Code(found, {}, _addresses())
+    """The entry for objects that have their record at `record`.
+
+    It is made once for all programs where it can be kept; elsewhere it costs more than most calls gain by it."""
+    effort = (2, PASSES) if usable() else QUICK
+    return Code(_made(call_text(offsets(record)), effort), {}, _addresses())
 
 
 @lru_cache(maxsize=256)
 def _scalar_code(record: int, length: int, takes: tuple[int, ...], gives: Slots) -> Code:
     """The entry of functions of floats, which all functions of that signature share."""
-    text, target = scalars_text(offsets(record), tuple.__basicsize__, length, takes, gives), host()
-    found = kept(determinants(text, target), lambda: object_code(text, target))
-    return Code(found, {}, {name: _addresses()[name] for name in (*SCALAR_FUNCTIONS, "PyFloat_Type")})
+    text = scalars_text(offsets(record), tuple.__basicsize__, length, takes, gives)
+    known = {name: _addresses()[name] for name in (*SCALAR_FUNCTIONS, "PyFloat_Type")}
+    return Code(_made(text, QUICK), {}, known)  # calls take as long with LLVM's full effort
+
+
+def _made(text: str, effort: tuple[int, tuple[str, ...]]) -> bytes:
+    target = host()
+    return kept(determinants(text, target, *effort), lambda: object_code(text, target, *effort))
 
 
 @lru_cache(maxsize=1)
 def _addresses() -> dict[str, int]:
     names = [*(name for name in FUNCTIONS if name.startswith("Py") and name != "PyArray_New")]
     known = {name: ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value or 0 for name in names}
-    types: tuple[type, ...] = (float, int, tuple, list, dict, np.ndarray, np.float64)
+    types: tuple[type, ...] = (
+        float, int, bool, tuple, list, dict, np.ndarray, np.float64, np.float32, np.int64
+    )  # fmt: skip
     known |= {name: id(type_) for name, type_ in zip(TYPES, types, strict=True)}
     return known | {"PyArray_New": _numpy_function(93)}
 
@@ -166,6 +174,7 @@ class Entry:
         }
         self._record = (ctypes.c_int64 * len(Record))(*(record.get(k, 0) for k in Record))
         self._plans: list[object] = []
+        self.shapes: set[tuple[tuple[int, ...], ...]] = set()
         self._workspace: list[object] = []
         self._instance = id(instance)  # which holds this, so it is there as long as this is
         self._at = type(instance).__basicsize__ - 2 * WORD
@@ -196,10 +205,11 @@ class Entry:
             axis += x.rank
         return self._memory.words(words)
 
-    def add(self, shapes: Sequence[tuple[int, ...]], ready: Ready) -> None:
+    def add(self, shapes: tuple[tuple[int, ...], ...], ready: Ready) -> None:
         """Has calls with arguments of these shapes run by `ready`."""
         if len(self._plans) >= MOST_PLANS:
             self.clear()
+        self.shapes.add(shapes)
         memory = _Memory()
         places = [*ready.inputs, *ready.outputs]
         given = [(place, array.ctypes.data) for place, array in ready.given]
@@ -243,6 +253,7 @@ class Entry:
         """Forgets all shapes."""
         self._record[Record.FIRST] = 0
         self._plans = []
+        self.shapes.clear()
 
     def _make_room(self, needed: int) -> None:
         """Lets the workspace have `needed` bytes, unless that is too much to keep or a call works in it."""

@@ -81,6 +81,11 @@ def keep(facts: Sequence[str], content: bytes) -> None:
         trim(path.parent, LIMIT)
 
 
+def usable() -> bool:
+    """Whether anything can be kept."""
+    return _entry(b"") is not None
+
+
 def contents() -> Contents:
     """What is kept now."""
     path = directory()

@@ -124,8 +124,11 @@ def _as_expected() -> bool:
         "number": peek(id(array.dtype) + o.number, ctypes.c_int) == array.dtype.num,
         "order": peek(id(array.dtype) + o.byteorder, ctypes.c_char) == array.dtype.byteorder.encode(),
     }
-    number = 1.5
-    return all(read.values()) and peek(id(number) + o.contents, ctypes.c_double) == number
+    numbers: list[tuple[Any, Any]] = [
+        (1.5, ctypes.c_double), (np.float64(2.5), ctypes.c_double), (np.float32(3.5), ctypes.c_float),
+        (np.int64(-4), ctypes.c_int64),
+    ]  # fmt: skip
+    return all(read.values()) and all(peek(id(x) + o.contents, type_) == x for x, type_ in numbers)
 
 
 def peek(address: int, type_: Any) -> Any:

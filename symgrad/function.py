@@ -23,7 +23,7 @@ from .compiler.types import DTYPES, ArrayType, evaluate
 from .errors import ArgumentError
 from .flattening import Layout
 from .formula import JOINS, Formula
-from .graph import FlatTable, Node, flatten, unflatten
+from .graph import FlatTable, Node, collector_paused, flatten, unflatten
 from .machine import Bound, Machine, Options
 from .progress import shown
 from .shelf import Described, Request, Shelf
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .profiling import Profile
     from .sparse_function import SparseFunction
 
+Shapes = tuple[tuple[int, ...], ...]
 MOST_KNOWN = 1000
 """For so many sets of shapes a function remembers that it has checked them."""
 
@@ -73,7 +74,8 @@ class Function:
         self._derived: dict[str, Function] = {}
         self._over_points: dict[tuple[bool, ...], Machine] = {}
         self._natively: dict[Ranks, NativeCalls] = {}
-        self._known: dict[tuple[tuple[int, ...], ...], Bound] = {}
+        self._known: dict[Shapes, Bound] = {}
+        self._never: set[Shapes] = set()
         self._entry: Entry | None = None
         self._single = isinstance(self.outline.outputs, ArrayType)
 
@@ -132,16 +134,17 @@ class Function:
         self._machine.finish()
         return self
 
-    def _remember(self, shapes: tuple[tuple[int, ...], ...], bound: Bound) -> None:
+    def _remember(self, shapes: Shapes, bound: Bound) -> None:
         """Keeps what was found for these shapes, so that the next call with them need not check them again."""
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
+            self._never.clear()
         if not self.signature.counted:
             self._known[shapes] = bound
 
-    def _hand_over(self, shapes: Sequence[tuple[int, ...]], arrays: Sequence[Array], bound: Bound) -> None:
+    def _hand_over(self, shapes: Shapes, arrays: Sequence[Array], bound: Bound) -> None:
         """Has further calls with arguments of these shapes run by machine code alone, where that can be."""
-        if self._ambiguous:
+        if self._ambiguous or shapes in self._never or (self._entry is not None and shapes in self._entry.shapes):
             return
         from .compiler.builtin import entry
 
@@ -153,6 +156,8 @@ class Function:
             ready = bound.ready(arrays) if self._entry is not None else None
             if self._entry is not None and ready is not None:
                 self._entry.add(shapes, ready)
+            else:
+                self._never.add(shapes)
 
     @cached_property
     def _ambiguous(self) -> bool:
@@ -244,7 +249,7 @@ class Function:
     def _derive(self, kind: str) -> Function:
         with self._lock:
             if kind not in self._derived:
-                with shown(1, self.options.verbose) as tell:
+                with shown(1, self.options.verbose) as tell, collector_paused():
                     tell("derivative")
                     request = Request(self.request, self.options, kind)
                     self._derived[kind] = Function(request, self.options, self._layout)

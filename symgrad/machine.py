@@ -22,7 +22,7 @@ from .compiler.index import Program
 from .compiler.records import record
 from .compiler.running import Finished, Runner, overlap
 from .errors import DomainError, OutOfMemory
-from .graph import Node
+from .graph import Node, collector_paused
 from .lowering import Lowered, expand, lower
 from .planning import TYPICAL_SIZE, depends_on_sizes, plan
 from .progress import Tell, shown
@@ -222,7 +222,7 @@ class Machine:
         return tuple((n.bit_length() + 1) // BITS for n in sizes)
 
     def _compile(self, key: tuple[int, ...], first: Mapping[str, int] | None) -> Version:
-        with shown(4, self.options.verbose) as tell:
+        with shown(4, self.options.verbose) as tell, collector_paused():
             return self._compile_telling(key, first, tell)
 
     def _compile_telling(self, key: tuple[int, ...], first: Mapping[str, int] | None, tell: Tell) -> Version:

@@ -109,9 +109,13 @@ def _bytes(x: Node) -> int:
 
 @lru_cache(maxsize=1)
 def _versions() -> tuple[str, ...]:
-    """The versions of what makes code and of our own files, which may change without one."""
-    folders = [Path(path) for package in (sys.modules[__package__], compiler) for path in package.__path__]
-    files = sorted((file.name, *_state(file)) for folder in folders for file in _sources(folder))
+    """The versions of what makes code and of our own files, which in a checkout may change without one."""
+    own, other = (Path(package.__path__[0]) for package in (sys.modules[__package__], compiler))
+    files: list[tuple[str | int, ...]]
+    if other.parent == own:  # installed, all files at once
+        files = [(f"{own}", *_state(own / "__init__.py"), *_state(other / "__init__.py"))]
+    else:
+        files = sorted((file.name, *_state(file)) for folder in (own, other) for file in _sources(folder))
     return (sys.version, np.__version__, llvmlite.__version__, repr(files))
 
 
@@ -128,7 +132,7 @@ def _sources(folder: Path) -> list[os.DirEntry[str]]:
     return found
 
 
-def _state(file: os.DirEntry[str]) -> tuple[int, int]:
+def _state(file: os.DirEntry[str] | Path) -> tuple[int, int]:
     status = file.stat()
     return status.st_size, status.st_mtime_ns
 

@@ -36,7 +36,7 @@ class Record(Words):
     PARAMETERS = auto()
     """How many there are (a number)."""
     NAMES = auto()
-    """Their interned names, and "out"."""
+    """Their names, interned, and "out"."""
     SHAPE = auto()
     """How arguments are nested (`Branch`), and its number of steps; null where none is."""
     SHAPE_STEPS = auto()
@@ -126,6 +126,7 @@ WRITABLE = 0x501
 FUNCTIONS = {
     "PyObject_GetAttr": "ptr (ptr, ptr)",
     "PyObject_Vectorcall": "ptr (ptr, ptr, i64, ptr)",
+    "PyUnicode_Compare": "i32 (ptr, ptr)",
     "PyTuple_GetItem": "ptr (ptr, i64)",
     "PyTuple_Size": "i64 (ptr)",
     "PyList_GetItem": "ptr (ptr, i64)",
@@ -153,7 +154,10 @@ FUNCTIONS = {
     "Py_DecRef": "void (ptr)",
     "PyArray_New": "ptr (ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)",
 }
-TYPES = ("PyFloat_Type", "PyLong_Type", "PyTuple_Type", "PyList_Type", "PyDict_Type", "PyArray_Type", "Float64_Type")
+TYPES = (
+    "PyFloat_Type", "PyLong_Type", "PyBool_Type", "PyTuple_Type", "PyList_Type", "PyDict_Type", "PyArray_Type",
+    "Float64_Type", "Float32_Type", "Int64_Type",
+)  # fmt: skip
 
 
 def call_text(o: Offsets) -> str:
@@ -249,7 +253,8 @@ def _call(o: Offsets) -> str:
 def _arranged() -> str:
     """Arguments in the order of the parameters, and what was given as out (or null); whether every one is there once.
 
-    Names of keywords are interned, so that equal ones are the same object."""
+    Names of keywords that stand in a program are interned, so that equal ones are the same object; those of a dict may
+    not be."""
     f = _internal("i1 @arranged(ptr %record, ptr %arguments, i64 %count, ptr %names, ptr %slots)", "noinline optnone")
     parameters = f.load("i64", "%record", Record.PARAMETERS)
     known = f.load("ptr", "%record", Record.NAMES)
@@ -266,10 +271,19 @@ def _arranged() -> str:
     with f.each(f.load("i64", keywords)) as k:
         name = f.emit(f"call ptr @PyTuple_GetItem(ptr %names, i64 {k})")
         value = f.load("ptr", "%arguments", f.emit(f"add i64 %count, {k}"))
-        with f.each(every) as j, f.when(f.same("ptr", name, f.load("ptr", known, j))):
+        before = f.load("i64", found)
+
+        def give(j: str, value: str = value) -> None:
             f.require(f.same("ptr", f.load("ptr", "%slots", j), "null"))
             f.store("ptr", value, "%slots", j)
             f.store("i64", f.emit(f"add i64 {f.load('i64', found)}, 1"), found)
+
+        with f.each(every) as j, f.when(f.same("ptr", name, f.load("ptr", known, j))):
+            give(j)
+        with f.when(f.same("i64", f.load("i64", found), before)), f.each(every) as j:
+            order = f.emit(f"call i32 @PyUnicode_Compare(ptr {name}, ptr {f.load('ptr', known, j)})")
+            with f.when(f.same("i32", order, 0)):
+                give(j)
     f.require(f.same("i64", f.load("i64", found), f.load("i64", keywords)))
     with f.each(parameters) as k:
         f.require(f.differs("ptr", f.load("ptr", "%slots", k), "null"))
@@ -335,15 +349,16 @@ def _array(o: Offsets) -> str:
 
 
 def _taken(o: Offsets) -> str:
-    """Where the data of an argument are: in its array, or in `value` for a float or int; its sizes go to `shapes`."""
+    """Where the data of an argument are: in its array, or in `value` for a number; its sizes go to `shapes`."""
     f = _internal("i1 @taken(ptr %object, ptr %leaf, ptr %pointer, ptr %value, ptr %shapes)")
     type_ = f.field("ptr", "%object", o.type)
     rank, kind = f.load("i64", "%leaf", Leaf.RANK), f.load("i64", "%leaf", Leaf.KIND)
     scalar, array, number, whole, real, narrow, wide, have = (
         f.fresh_label(name) for name in ("scalar", "array", "number", "whole", "real", "narrow", "wide", "have")
     )
-    direct, other, integer, error, wrong = (
-        f.fresh_label(name) for name in ("direct", "other", "integer", "error", "wrong")
+    direct, other, integer, error, wrong, numpy, single, long, signed = (
+        f.fresh_label(name)
+        for name in ("direct", "other", "integer", "error", "wrong", "numpy", "single", "long", "signed")
     )
     f.do(f"br i1 {f.same('i64', rank, 0)}, label %{scalar}, label %{array}")
     f.label(scalar)
@@ -356,7 +371,19 @@ def _taken(o: Offsets) -> str:
     read = f.field("double", "%object", o.contents)
     f.do(f"br label %{real}")
     f.label(other)
-    f.do(f"br i1 {f.same('ptr', type_, '@PyLong_Type')}, label %{integer}, label %{array}")
+    is_integer = f.emit(f"or i1 {f.same('ptr', type_, '@PyLong_Type')}, {f.same('ptr', type_, '@PyBool_Type')}")
+    f.do(f"br i1 {is_integer}, label %{integer}, label %{numpy}")
+    f.label(numpy)  # an int64 as f32 would be rounded twice
+    f.do(f"br i1 {f.same('ptr', type_, '@Float32_Type')}, label %{single}, label %{long}")
+    f.label(single)
+    extended = f.emit(f"fpext float {f.field('float', '%object', o.contents)} to double")
+    f.do(f"br label %{real}")
+    f.label(long)
+    is_long = f.emit(f"and i1 {f.same('ptr', type_, '@Int64_Type')}, {f.same('i64', kind, KINDS['f64'])}")
+    f.do(f"br i1 {is_long}, label %{signed}, label %{array}")
+    f.label(signed)
+    rounded = f.emit(f"sitofp i64 {f.field('i64', '%object', o.contents)} to double")
+    f.do(f"br label %{real}")
     f.label(integer)
     converted = f.emit("call double @PyLong_AsDouble(ptr %object)")
     f.do(f"br i1 {f.emit(f'fcmp oeq double {converted}, -1.0')}, label %{error}, label %{real}")
@@ -366,7 +393,8 @@ def _taken(o: Offsets) -> str:
     f.do("call void @PyErr_Clear()")
     f.do("br label %no")
     f.label(real)
-    x = f.emit(f"phi double [ {read}, %{direct} ], [ {converted}, %{integer} ], [ {converted}, %{error} ]")
+    x = f.emit(f"phi double [ {read}, %{direct} ], [ {converted}, %{integer} ], [ {converted}, %{error} ], "
+               f"[ {extended}, %{single} ], [ {rounded}, %{signed} ]")  # fmt: skip
     f.do(f"br i1 {f.same('i64', kind, KINDS['f64'])}, label %{wide}, label %{narrow}")
     f.label(wide)
     f.do(f"store double {x}, ptr %value")
@@ -376,11 +404,17 @@ def _taken(o: Offsets) -> str:
     f.do(f"br label %{have}")
 
     f.label(whole)
-    exact = f.emit(
-        f"and i1 {f.same('i64', kind, KINDS['i64'])}, {f.same('ptr', type_, '@PyLong_Type')}"
+    integral, doubt, index, known, stored = (
+        f.fresh_label(name) for name in ("integral", "doubt", "index", "known", "stored")
     )
-    integral, doubt = f.fresh_label("integral"), f.fresh_label("doubt")
-    f.do(f"br i1 {exact}, label %{integral}, label %{array}")
+    f.do(f"br i1 {f.same('i64', kind, KINDS['i64'])}, label %{index}, label %{array}")
+    f.label(index)
+    f.do(f"br i1 {f.same('ptr', type_, '@PyLong_Type')}, label %{integral}, label %{known}")
+    f.label(known)
+    f.do(f"br i1 {f.same('ptr', type_, '@Int64_Type')}, label %{stored}, label %{array}")
+    f.label(stored)
+    f.do(f"store i64 {f.field('i64', '%object', o.contents)}, ptr %value")
+    f.do(f"br label %{have}")
     f.label(integral)
     n = f.emit("call i64 @PyLong_AsLongLong(ptr %object)")
     f.do(f"store i64 {n}, ptr %value")
