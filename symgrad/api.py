@@ -18,7 +18,7 @@ from .errors import ArgumentError
 from .expression import Expr, Source, check_names, lift, symbol_name, symbols_of
 from .formula import Formula, fresh
 from .function import Function
-from .graph import Node
+from .graph import Node, orders_kept
 from .machine import Options
 from .rewrite.canonical import canonicalise
 from .specialise import retyped, size_names
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .compiler.llvm.jit import Target
 
 
+@orders_kept()
 def compile(
     outputs: Any,
     *,

@@ -22,7 +22,7 @@ from .derivatives import (
 )
 from .errors import ArgumentError, ShapeError, SymgradError
 from .expression import Expr, cast, check_names, lift, symbol_name, symbols_of
-from .graph import Node, postorder, substitute
+from .graph import Node, orders_kept, postorder, substitute
 from .rewrite.assumptions import Assumptions, assumptions
 from .rewrite.canonical import canonicalise
 from .show.cost import COSTS
@@ -97,6 +97,7 @@ def located(x: Expr, error: SymgradError) -> SymgradError:
     return error.at(x.source.text, span) if x.source and span else error
 
 
+@orders_kept()
 def grad(x: Expr, wrt: Variables = None) -> Any:
     """The gradient of a scalar with the shape of each variable.  Raises ShapeError, NotDifferentiable,
     ArgumentError."""
@@ -121,6 +122,7 @@ def _matrix_times_vector(root: Node) -> bool:
     )  # fmt: skip
 
 
+@orders_kept()
 def jacobian(x: Expr, wrt: Variables = None) -> Any:
     """All derivatives: the axes of the value, then those of the variable."""
     nodes, structure = variables(x, wrt, "jacobian")
@@ -134,6 +136,7 @@ def jacobian(x: Expr, wrt: Variables = None) -> Any:
     return rebuilt(structure, iter(found))
 
 
+@orders_kept()
 def hessian(x: Expr, wrt: Variables = None, other: Variables = None) -> Any:
     """The second derivatives of a scalar: for one variable its Hessian, for two names their mixed block, for a tuple
     the tuple of tuples of blocks."""

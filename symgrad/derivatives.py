@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from .differentiation import gradient, jacobian, jvp, require_differentiable, vjp, zeros
 from .expression import Expr
-from .graph import Node, collector_paused
+from .graph import Node, collector_paused, orders_kept
 from .ops.contraction import einsum_node
 from .ops.elementwise import total
 from .origins import listening
@@ -17,7 +17,7 @@ from .rewrite.stable_jacobians import finished
 
 def gradients(y: Node, wrt: Sequence[Node]) -> list[Node]:
     """The gradient of the scalar `y` with the shape of each of `wrt`.  Raises ShapeError, NotDifferentiable."""
-    with collector_paused():
+    with collector_paused(), orders_kept():
         return [finished(g) for g in _slopes(y, wrt)]
 
 
@@ -54,7 +54,7 @@ def hessians(y: Node, wrt: Sequence[Node]) -> list[Node]:
     """The blocks of the Hessian of the scalar `y`, row by row.
 
     Of scalar variables those above the diagonal are taken for those below it too."""
-    with collector_paused():
+    with collector_paused(), orders_kept():
         slopes = _slopes(y, wrt)
         if any(x.type.shape for x in (y, *wrt)):
             return jacobians(slopes, wrt)

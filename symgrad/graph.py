@@ -173,8 +173,34 @@ def collector_paused() -> Iterator[None]:
         gc.enable()
 
 
+@contextmanager
+def orders_kept() -> Iterator[None]:
+    """Within, in this thread, the order of a graph is worked out once, however often it is asked for."""
+    if getattr(_local, "orders", None) is not None:
+        yield
+        return
+    _local.orders = {}
+    try:
+        yield
+    finally:
+        _local.orders = None
+
+
+_local = threading.local()
+
+
 def postorder(roots: Iterable[Node]) -> list[Node]:
     """Every node reachable from `roots`, inputs before consumers, first inputs first, without recursion."""
+    orders: dict[tuple[Node, ...], list[Node]] | None = getattr(_local, "orders", None)
+    if orders is None:
+        return _postorder(roots)
+    key = tuple(roots)
+    if key not in orders:
+        orders[key] = _postorder(key)
+    return list(orders[key])
+
+
+def _postorder(roots: Iterable[Node]) -> list[Node]:
     order: list[Node] = []
     seen: set[Node] = set()
     for root in roots:

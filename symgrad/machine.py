@@ -22,7 +22,7 @@ from .compiler.index import Program
 from .compiler.records import record
 from .compiler.running import Finished, Runner, overlap
 from .errors import DomainError, OutOfMemory
-from .graph import Node, collector_paused
+from .graph import Node, collector_paused, orders_kept
 from .lowering import Lowered, expand, lower
 from .planning import TYPICAL_SIZE, depends_on_sizes, plan
 from .progress import Tell, shown
@@ -261,6 +261,8 @@ class Machine:
         )  # fmt: skip
         return Version(lowered, kernel)
 
+    @orders_kept()
+    @collector_paused()
     def bound(self, numbers: Mapping[str, int], hurry: bool = False) -> Bound:
         """The kernel for these sizes, compiled if there is none yet (see `version`), with all that it must be told."""
         hidden = {self.planned.sizes[name]: numbers[name] for name in self.planned.hidden}
