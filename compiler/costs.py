@@ -15,6 +15,15 @@ def functions(expr: Expr) -> int:
             return 0
 
 
+def instructions(expr: Expr) -> int:
+    """The instructions in `expr`."""
+    match expr:
+        case Call(_, args):
+            return 1 + sum(map(instructions, args))
+        case _:
+            return 0
+
+
 def is_dear(expr: Expr) -> bool:
     """Whether `expr` calls a mathematical function or divides."""
     match expr:

@@ -62,3 +62,14 @@ def types_defined(statements: Sequence[Statement]) -> list[tuple[str, ArrayType]
                     (a, ArrayType(types[n].dtype, (statement.length, *types[n].shape))) for n, a in statement.stacked
                 ]
     return found
+
+
+def reads_after(statements: Sequence[Statement], needed: set[str]) -> dict[int, set[str]]:
+    """For each statement that is not an assignment, what it and everything after it reads."""
+    found: dict[int, set[str]] = {}
+    total = set(needed)
+    for k in reversed(range(len(statements))):
+        total |= reads(statements[k])
+        if not isinstance(statements[k], Assign):
+            found[k] = set(total)
+    return found

@@ -81,3 +81,12 @@ def _readable(load: Load, maker: Assign, unrolled: frozenset[str]) -> bool:
         elif not ((isinstance(part, AxisValue) and part.name in unrolled) or isinstance(part, Const)):
             return False
     return True
+
+
+def stored_by(groups: Sequence[Sequence[Assign]], needed: set[str]) -> frozenset[str]:
+    """The targets that are read outside of their group."""
+    home = {statement.target: k for k, group in enumerate(groups) for statement in group}
+    stored = {name for name in needed if name in home}
+    for k, group in enumerate(groups):
+        stored |= {load.array for s in group for load in loads(s) if home.get(load.array, k) != k}
+    return frozenset(stored)

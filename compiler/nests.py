@@ -6,13 +6,14 @@ move through memory.  There are three forms:
 - the vectorised loop innermost: elementwise work, sums along rows (several rows at once), and sums along columns, which
   combine several rows into the result in memory;
 - the reduced loops innermost, where a block of the result stands in registers (matrix products);
-- no vector at all: scatters, whose writes may collide, and programs of scalars.
+- no vector at all: scatters whose writes may collide, and programs of scalars.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 from .accesses import constant_along, contiguous
 from .alignment import all_axes, body_of, loads_of
@@ -102,7 +103,7 @@ class _Builder:
         if not names:
             return []
         if any(statement.at is not None for statement in self.group):
-            return [Level(axis) for axis in names]
+            return self.order_of_scatter(list(names))
         chosen = min(names, key=lambda axis: (self.cost(axis), -list(names).index(axis)))
         lanes = self.lanes(chosen)
         inner = set.intersection(*self.reduced.values())
@@ -115,6 +116,17 @@ class _Builder:
         jam = 4 if all(self.reduced.values()) and self.is_light(4) else 1
         outer = [Level(axis, copies=jam if axis == outer_axes[-1] else 1) for axis in outer_axes]
         return [*outer, Level(chosen, lanes, 1 if outer else self.vectors_together(chosen, lanes))]
+
+    def order_of_scatter(self, names: list[str]) -> list[Level]:
+        """Writes that may collide run one after the other; what neighbours write to neighbours does not."""
+        (statement,) = self.group
+        assert statement.at is not None
+        if not isinstance(statement.value, Reduce):
+            for axis in reversed(names):
+                if contiguous(statement.at, axis):
+                    outer = [Level(other) for other in names if other != axis]
+                    return [*outer, Level(axis, self.lanes(axis), 1 if outer else self.vectors_together(axis, 4))]
+        return [Level(axis) for axis in names]
 
     def vectors_together(self, axis: str, lanes: int) -> int:
         """How many vectors a loop that stands alone computes together.
@@ -131,11 +143,7 @@ class _Builder:
 
     def unrolled_copies(self, statement: Assign) -> int:
         """How often a statement stands in the body."""
-        count = 1
-        for axis in all_axes(statement):
-            if axis.name in self.context.unrolled and isinstance(axis.size, int):
-                count *= axis.size
-        return count
+        return prod(a.size for a in all_axes(statement) if a.name in self.context.unrolled and isinstance(a.size, int))
 
     def is_light(self, statements: int) -> bool:
         """Whether copies of the body fit into the registers: few statements, no mathematics."""

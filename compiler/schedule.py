@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from .alignment import align, all_axes, loads
-from .dependences import all_reads, needed_for, reads, targets, types_defined
+from .dependences import all_reads, needed_for, reads_after, targets, types_defined
 from .externs import NATIVE
-from .fusion import fuse, unrolled_axes
+from .fusion import fuse, stored_by, unrolled_axes
 from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Statement
 from .loops import Action, Fill, Nest, Repeat, Routine, Run, Schedule, StopUnless, Stream
 from .matrices import MatrixProduct, is_symmetric, matrix_product
 from .nests import Context, Place, build_nest
 from .scalars import neutral
 from .stacking import Stack, unstacked
-from .streaming import TILE, TILE_OF_PRODUCTS, collects, in_place, position, stages, streamed_axis
+from .streaming import TILE, TILE_OF_PRODUCTS, collects, in_place, position, recomputed, stages, streamed_axis
 from .types import ArrayType, Dim, named, names
 
 
@@ -91,7 +91,7 @@ class _Scheduler:
     def statements(self, statements: Sequence[Statement], scope: _Scope, needed: set[str]) -> list[Action]:
         """The actions of `statements`; `needed` are the names that are read after them."""
         actions: list[Action] = []
-        later = _reads_after(statements, needed)
+        later = reads_after(statements, needed)
         segment: list[Assign] = []
         for k, statement in enumerate(statements):
             if isinstance(statement, Assign):
@@ -115,8 +115,10 @@ class _Scheduler:
         axis = None if scope.repeated else streamed_axis(aligned, unrolled, scope.types, self.hint, needed)
         if axis is None:
             return self.plain(aligned, scope, unrolled, needed)
+        aligned = recomputed(aligned, axis, needed)
+        scope.types.update((statement.target, statement.type) for statement in aligned)
         found, whole = stages(aligned, axis)
-        for name, user in in_place(aligned, axis, needed | whole, scope.places):
+        for name, user in in_place(found, axis, needed, scope.places):
             scope.places[user] = scope.places[name] = self.allocate(name, scope.types[name]), ()
         actions: list[Action] = []
         for k, stage in enumerate(found):
@@ -143,7 +145,7 @@ class _Scheduler:
         """One nest after the other."""
         products = self.products(statements, scope, unrolled)
         groups = fuse(statements, unrolled, products)
-        stored = _stored(groups, needed)
+        stored = stored_by(groups, needed)
         for statement in statements:
             self.give_place(statement, statement.type, scope, stored)
         context = Context(
@@ -193,7 +195,7 @@ class _Scheduler:
         products = self.products(statements, scope, unrolled)
         products = {n: p if p.inner == axis else replace(p, symmetric=False) for n, p in products.items()}
         groups = fuse(statements, unrolled, products)
-        stored = _stored(groups, needed)
+        stored = stored_by(groups, needed)
         shifted: dict[str, tuple[int, Dim]] = {}
         rows: dict[str, ArrayType] = {}
         for statement in statements:
@@ -386,23 +388,3 @@ class _Scheduler:
         actions = self.copies(list(aside.items()), inner)
         ends = [(f"{after}.aside" if after in aside else after, inner.places[name]) for name, after in pairs]
         return actions + self.copies(ends, inner)
-
-
-def _stored(groups: list[list[Assign]], needed: set[str]) -> frozenset[str]:
-    """The targets that are read outside of their group."""
-    home = {statement.target: k for k, group in enumerate(groups) for statement in group}
-    stored = {name for name in needed if name in home}
-    for k, group in enumerate(groups):
-        stored |= {load.array for s in group for load in loads(s) if home.get(load.array, k) != k}
-    return frozenset(stored)
-
-
-def _reads_after(statements: Sequence[Statement], needed: set[str]) -> dict[int, set[str]]:
-    """For each statement that is not an assignment, what it and everything after it reads."""
-    found: dict[int, set[str]] = {}
-    total = set(needed)
-    for k in reversed(range(len(statements))):
-        total |= reads(statements[k])
-        if not isinstance(statements[k], Assign):
-            found[k] = set(total)
-    return found

@@ -269,6 +269,29 @@ program(x: f64[n], k: i64[n]) sizes(p)
     np.testing.assert_allclose(kernel(x, k, sizes={"p": 7})[0], np.bincount(k, x, 7), rtol=1e-12)
 
 
+WRITES = """
+program(x: f64[n], k: i64[n]) sizes(p)
+  t: f64[p] = scatter add[i < n] at [add(i, 2)] of x[i]
+  u: f64[p] = scatter add[i < n] at [i] of mul(x[i], x[i])
+  v: f64[p, n] = scatter add[i < n, j < n] at [add(i, 1), j] of mul(x[i], x[j])
+  w: f64[p, n] = scatter add[i < n, j < n] at [k[i], j] of mul(x[i], x[j])
+  return t, u, v, w
+"""
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 4, 7, 40])
+def test_parts_are_written_with_neighbours_side_by_side(n: int) -> None:
+    kernel = kernel_of(WRITES)
+    assert "scatter" not in str(kernel.program.statements[0]) and kernel.loops.count("lanes 4") >= 4
+    x, k = np.random.default_rng(n).standard_normal(n), np.random.default_rng(n).integers(0, 3, n)
+    t, u, v, w = kernel(x, k, sizes={"p": n + 3})
+    assert np.array_equal(t, [0.0, 0.0, *x, 0.0]) and np.array_equal(u, [*x**2, 0.0, 0.0, 0.0])
+    assert np.array_equal(v, np.concatenate([np.zeros((1, n)), np.outer(x, x), np.zeros((2, n))]))
+    expected = np.zeros((n + 3, n))
+    np.add.at(expected, k, np.outer(x, x))
+    np.testing.assert_allclose(w, expected, rtol=1e-13, atol=1e-15)
+
+
 def test_small_constant_axes_are_unrolled() -> None:
     kernel = kernel_of("""
 program(a: f64[n, 3], R: f64[3, 3])

@@ -152,6 +152,26 @@ def test_values_of_late_factors(name: str) -> None:
     np.testing.assert_allclose(gradient, expected[1], rtol=1e-10, atol=1e-13)
 
 
+OVERWRITTEN = {
+    "log(sum(exp(x)))": lambda x: np.exp(x) / np.exp(x).sum(),
+    "std(x)": lambda x: (x - x.mean()) / (x.size * x.std()),
+    "logsumexp(2*x)": lambda x: 2 * np.exp(2 * x) / np.exp(2 * x).sum(),
+}
+
+
+@pytest.mark.parametrize("text", OVERWRITTEN)
+def test_results_stand_where_what_they_were_computed_from_stood(text: str) -> None:
+    loss = sg.parse(text, x="m")
+    for outputs in ([loss, loss.grad("x")], [loss.grad("x")]):
+        kernel, arguments = kernel_of(outputs)
+        length, held = length_of(kernel, arguments), {*kernel.schedule.inputs, *kernel.schedule.outputs}
+        assert not [a for a, t in kernel.schedule.arrays.items() if a not in held and length in map(str, t.shape)]
+    x = np.random.default_rng(0).standard_normal(100_003)
+    for threads in (1, 2):
+        found = sg.compile(loss, wrt="x", threads=threads).value_and_grad(x)[1]
+        np.testing.assert_allclose(found, OVERWRITTEN[text](x), rtol=1e-12, atol=1e-15)
+
+
 PEAK = """
 import resource, sys
 import numpy as np
