@@ -29,7 +29,7 @@ from .rewrite.factoring import expanded, factored
 from .rewrite.fractions import Fractions
 from .rewrite.short import SHORT
 from .rewrite.short_arrays import forms
-from .rewrite.terms import constant_node, number_of
+from .rewrite.terms import constant_node, number_of, split
 from .show.constants import nearest_named, parted
 from .show.cost import CHARACTER, Lengths, reading
 from .show.text import text
@@ -215,7 +215,7 @@ def _shortest(x: Node, search: _Search) -> Node:
     length = weigh(x)
     while True:
         for name, candidate, assumed in _candidates(x, search):
-            partial = name == "common factor" and candidate.op.name == "add" and search.readable
+            partial = name == "common factor" and candidate.op.name == "add" and search.readable and not _of_matrices(x)
             if candidate.type == x.type and weigh(candidate) < length - (LEAST_SAVING if partial else 0):
                 result.steps.append((name, x, candidate))
                 result.assumed += assumed
@@ -224,6 +224,11 @@ def _shortest(x: Node, search: _Search) -> Node:
         else:
             search.finished.add(x)
             return x
+
+
+def _of_matrices(x: Node) -> bool:
+    """Whether terms are array products, of which ``(A + A.T) @ x - b`` is read more easily than the sum of all."""
+    return any(base is not None and base.op.name == "einsum" and x.type.shape for _, base in map(split, x.inputs))
 
 
 def _candidates(x: Node, search: _Search) -> Iterator[tuple[str, Node, Assumed]]:

@@ -69,7 +69,7 @@ def _take_out(x: Node, terms: Sequence[Term], how: tuple[str, object], where: Se
     chosen = [terms[k] for k in where]
     if kind == "einsum":
         inner = _einsum_out(chosen, what)  # type: ignore[arg-type]
-        return None if inner is None else build_sum([*others, (ONE, inner)], x.type)
+        return None if inner is None else build_sum([*others, inner], x.type)
     assert isinstance(what, Node)
     rests = []
     for c, base in chosen:
@@ -91,9 +91,11 @@ def _take_out(x: Node, terms: Sequence[Term], how: tuple[str, object], where: Se
     return build_sum([*others, split(whole)], x.type)
 
 
-def _einsum_out(chosen: Sequence[Term], what: tuple[Node, tuple[object, ...]]) -> Node | None:
-    """Einsums that share an operand as the einsum of that operand and the sum of the rests."""
+def _einsum_out(chosen: Sequence[Term], what: tuple[Node, tuple[object, ...]]) -> Term | None:
+    """Einsums that share an operand as the einsum of that operand and the sum of the rests, times their number."""
     shared, connection = what
+    sizes_of_numbers = {abs(c) for c, _ in chosen}
+    number = sizes_of_numbers.pop() if len(sizes_of_numbers) == 1 else ONE
     rests: list[Node] = []
     first: tuple[list[int], list[int], list[int], dict[int, object]] | None = None
     for c, base in chosen:
@@ -114,7 +116,7 @@ def _einsum_out(chosen: Sequence[Term], what: tuple[Node, tuple[object, ...]]) -
         if rest.type.shape != tuple(sizes[label] for label in order):
             return None
         d, r = split(rest)
-        rests.append(build_sum([(c * d, r)], rest.type))
+        rests.append(build_sum([(c * d / number, r)], rest.type))
         place = {label: p for p, label in enumerate(out)}
         signature = [place[label] if label in place else -1 - own.index(label) for label in order]
         if first is None:
@@ -124,7 +126,8 @@ def _einsum_out(chosen: Sequence[Term], what: tuple[Node, tuple[object, ...]]) -
     assert first is not None
     own, order, out, _ = first
     total = rebuild(node(lookup("add"), tuple(rests)))
-    return rebuild(einsum_node([shared, total], [own, order], out, {}))
+    c, base = split(rebuild(einsum_node([shared, total], [own, order], out, {})))
+    return c * number, base
 
 
 def expanded(x: Node) -> Node | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from ..build import symbol
 from ..compiler.types import ArrayType
@@ -83,7 +84,7 @@ def _characters(x: Node) -> int:
             return -len("[:, None]")  # the solution for a vector is written without the axis of columns
         if len(x.inputs) == 1 and x.inputs[0].op.name == "cast" and x.inputs[0].inputs[0].type.dtype == "bool":
             return len("sum()") if x.type.dtype == "i64" else len('sum(astype(, "f64"))')
-        loose = sum(i.op.name == "add" for i in x.inputs) if len(x.inputs) > 1 else 0
+        loose = sum(i.op.name == "add" for i in x.inputs) if len(x.inputs) > 1 or _keeps_axes(x.params) else 0
         return _signs_of_einsum(x.params, tuple(i.type for i in x.inputs)) + 2 * loose
     if name == "delta":
         return 6
@@ -92,6 +93,14 @@ def _characters(x: Node) -> int:
     if name in ("slice", "unslice"):
         return 4 * len(x.params[0])
     return len(name) + 2 * max(len(x.inputs), 1)
+
+
+def _keeps_axes(params: Params) -> bool:
+    """Whether an array product sums over nothing: a transpose is written behind parentheses, a sum within its own."""
+    labels: Any
+    out: Any
+    labels, out, _ = params
+    return {label for ls in labels for label in ls} <= set(out)
 
 
 def _is_negative(x: Node) -> bool:
