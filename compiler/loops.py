@@ -114,9 +114,10 @@ class Product:
     """``target (+)= left @ right``: by BLAS where it is large, by packed panels of vectors of `lanes` in the middle, by
     the steps `otherwise` where it is small.
 
+    With `scale`, a matrix of one column, ``target (+)= left @ diag(scale) @ right``, which is symmetric.
     `rows`, `columns` and `inner` are (start, stop) of the axes; `batch` are axes with start and stop for each value of
     which there is a product; `accumulate` adds to what is there.
-    Of a `symmetric` result what lies on and above the diagonal is computed, and some of what lies below."""
+    Of a `symmetric` result what lies on and below the diagonal is computed, and some of what lies above."""
 
     dtype: str
     rows: tuple[Dim, Dim]
@@ -128,6 +129,7 @@ class Product:
     right: Matrix
     accumulate: bool
     symmetric: bool
+    scale: Matrix | None
     lanes: int
     otherwise: tuple[Step, ...]
 
@@ -282,6 +284,7 @@ def _step(step: Step, pad: str) -> Iterator[str]:
             yield f"{pad}fill {array}{place} = {print_value(value)}"
         case Product():
             names = [f"{m.array}{chr(39) * (m.down == 1)}" for m in (step.target, step.left, step.right)]
+            names[1] += f" @ diag({step.scale.array})" if step.scale else ""
             op, way = "add" * step.accumulate, "packed halves" if step.symmetric else "gemm or panels"
             each = "".join(f" for {start} <= {axis} < {stop}" for axis, start, stop in step.batch)
             yield f"{pad}{names[0]} {op}= {names[1]} @ {names[2]}{each} by {way}, or if small"

@@ -6,10 +6,11 @@ in the result and in one or both of the factors), and whole arrays or parts of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 
 from .affine import MARK, polynomial, within
-from .alignment import all_axes
+from .alignment import all_axes, loads
 from .index import Assign, AxisValue, Call, Load, Reduce
 from .records import record
 from .substitution import mentions, substituted
@@ -21,7 +22,7 @@ class MatrixProduct:
     """The axes of a product by their roles; `left` and `right` are the loads with the row and the column axis.
 
     The result is `symmetric` where the left matrix is the right one, or is it scaled along the inner axis (``X.T @
-    diag(d) @ X``).
+    diag(d) @ X``); then `scale` may be the load of those factors, which are in neither.
     """
 
     row: str
@@ -31,6 +32,7 @@ class MatrixProduct:
     left: Load
     right: Load
     symmetric: bool = False
+    scale: Load | None = None
 
 
 def matrix_product(
@@ -42,9 +44,13 @@ def matrix_product(
         return None
     if len(value.axes) != 1 or not unrolled.isdisjoint(axis.name for axis in all_axes(statement)):
         return None
+    scale: Load | None = None
     match value.body:
         case Call("mul", (Load() as left, Load() as right)):
             pass
+        case Call("mul", (Load(_, (AxisValue(only),)) as scale, Load() as left, Load() as right)):
+            if only != value.axes[0].name or not _is_scaled_square(left, right, only):
+                return None
         case _:
             return None
     sizes = {axis.name: axis.size for axis in all_axes(statement)}
@@ -66,7 +72,63 @@ def matrix_product(
     # Among several rows the products with the longest columns are the best: sizes with names count as long.
     row = max(rows, key=lambda axis: (isinstance(sizes[axis], Size), rows.index(axis)))
     column = columns[-1]
-    return MatrixProduct(row, column, inner, tuple(a for a in out if a not in (row, column)), left, right)
+    batch = tuple(a for a in out if a not in (row, column))
+    return MatrixProduct(row, column, inner, batch, left, right, scale is not None, scale)
+
+
+def _is_scaled_square(left: Load, right: Load, inner: str) -> bool:
+    """Whether both are one matrix with its lines along `inner`, of which neighbours are neighbours in memory."""
+    return (
+        left.array == right.array
+        and len(left.index) == 2
+        and left.index[0] == right.index[0] == AxisValue(inner)
+        and all(isinstance(load.index[1], AxisValue) for load in (left, right))
+        and left.index[1] != right.index[1]
+    )
+
+
+def with_scales(
+    statements: Sequence[Assign],
+    arrays: Mapping[str, ArrayType],
+    unrolled: frozenset[str],
+    needed: Container[str],
+    inner: str,
+) -> list[Assign]:
+    """`statements` with symmetric products over `inner` (any axis if '') of a matrix and the same with scaled lines
+    written as three factors, where nothing else needs the scaled one: it is scaled as the product reads it.
+    """
+    makers = {s.target: s for s in statements if s.at is None}
+    reads = [load.array for s in statements for load in loads(s)]
+    result: list[Assign] = []
+    gone: set[str] = set()
+    for statement in statements:
+        product = matrix_product(statement, arrays, unrolled)
+        if product is not None and not product.batch and inner in ("", product.inner):
+            for scaled, other in ((product.left, product.right), (product.right, product.left)):
+                found = _unscaled(scaled, other, product.inner, makers.get(scaled.array))
+                if found is not None and reads.count(scaled.array) == 1 and scaled.array not in needed:
+                    assert isinstance(statement.value, Reduce)
+                    statement = replace(statement, value=replace(statement.value, body=Call("mul", (*found, other))))
+                    gone.add(scaled.array)
+                    break
+        result.append(statement)
+    return [statement for statement in result if statement.target not in gone]
+
+
+def _unscaled(scaled: Load, other: Load, inner: str, maker: Assign | None) -> tuple[Load, Load] | None:
+    """The factors and the matrix of which `scaled` is the product, if the matrix is that of `other`."""
+    match maker:
+        case Assign(axes=axes, value=Call("mul", (one, two))):
+            names = dict(zip((own.name for own in axes), scaled.index, strict=True))
+            first, second = (substituted(factor, names) for factor in (one, two))
+            for scale, matrix in ((first, second), (second, first)):
+                own = isinstance(scale, Load) and scale.index == (AxisValue(inner),)
+                if own and isinstance(matrix, Load) and _is_scaled_square(matrix, other, inner):
+                    assert isinstance(scale, Load)
+                    return scale, matrix
+        case _:
+            pass
+    return None
 
 
 def _is_inside(load: Load, arrays: Mapping[str, ArrayType], sizes: Mapping[str, Dim]) -> bool:
@@ -99,6 +161,8 @@ def _plain(index: Dim, axis: str) -> bool:
 
 def is_symmetric(product: MatrixProduct, makers: Mapping[str, Assign]) -> bool:
     """Whether the product equals its transpose; `makers` are the statements that define arrays."""
+    if product.scale is not None:
+        return True
     for one, other in ((product.left, product.right), (product.right, product.left)):
         axis = product.row if one is product.left else product.column
         side = product.column if one is product.left else product.row

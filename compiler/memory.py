@@ -67,6 +67,8 @@ def used_by(step: Step) -> Iterator[str]:
             yield array
         case Product():
             yield from (step.target.array, step.left.array, step.right.array)
+            if step.scale is not None:
+                yield step.scale.array
             for inner in step.otherwise:
                 yield from used_by(inner)
         case For(_, _, _, body):

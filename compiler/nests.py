@@ -318,6 +318,7 @@ class _Builder:
             self.matrix(product.right, product.inner, product.column, first),
             statement.target in self.context.partial,
             product.symmetric,
+            None if product.scale is None else self.matrix(product.scale, product.inner, "", first),
             self.context.vector_bytes // BYTES[statement.type.dtype],
             otherwise,
         )
@@ -354,13 +355,13 @@ class _Builder:
         return {own[0]: product_of(shape[k + 1 :]) for k, own in enumerate(names, len(prefix))}
 
     def matrix(self, load: Load, row: str, column: str, first: Mapping[str, Dim]) -> Matrix:
-        """`load` as a matrix with rows along one axis and columns along another; `first` is where its axes, and those
-        merged with them, begin."""
+        """`load` as a matrix with rows along one axis and columns along another (or a single one); `first` is where its
+        axes, and those merged with them, begin."""
         buffer, prefix = self.context.places.get(load.array, (load.array, ()))
         apart = self.strides(load)
         starts = {axis: SizeValue(start) for axis, start in first.items()}
         place = prefix + self.in_tile(load.array, tuple(_at(part, starts) for part in load.index))
-        return Matrix(buffer, place, apart[row], apart[column])
+        return Matrix(buffer, place, apart[row], apart[column] if column else 0)
 
     def in_tile(self, array: str, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """`index` counted from the beginning of the tile where the array has only the tile's length."""

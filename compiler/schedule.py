@@ -16,7 +16,7 @@ from .externs import NATIVE
 from .fusion import fuse, stored_by, unrolled_axes
 from .index import Assign, Axis, AxisValue, Call, Const, Extern, Load, Loop, Program, Statement
 from .loops import Action, Fill, Nest, Repeat, Routine, Run, Schedule, StopUnless, Stream
-from .matrices import MatrixProduct, is_symmetric, matrix_product
+from .matrices import MatrixProduct, is_symmetric, matrix_product, with_scales
 from .nests import Context, Place, build_nest
 from .scalars import neutral
 from .stacking import Stack, unstacked
@@ -143,6 +143,7 @@ class _Scheduler:
         self, statements: list[Assign], scope: _Scope, unrolled: frozenset[str], needed: set[str]
     ) -> list[Action]:
         """One nest after the other."""
+        statements = with_scales(statements, scope.types, unrolled, needed, "")
         products = self.products(statements, scope, unrolled)
         groups = fuse(statements, unrolled, products)
         stored = stored_by(groups, needed)
@@ -168,14 +169,14 @@ class _Scheduler:
         return found
 
     def mirrored(self, products: Mapping[str, MatrixProduct], scope: _Scope) -> list[Action]:
-        """Copies the upper halves of symmetric results, which are all that BLAS computed, to the lower ones."""
+        """Copies the lower halves of symmetric results, which are all that was computed, to the upper ones."""
         actions: list[Action] = []
         for name, product in products.items():
             if product.symmetric:
                 type_, inner = scope.types[name], scope.inner()
                 inner.places["mirror"] = scope.places[name]
                 i, j = AxisValue("i"), AxisValue("j")
-                value = Call("where", (Call("lt", (j, i)), Load(name, (j, i)), Load(name, (i, j))))
+                value = Call("where", (Call("lt", (i, j)), Load(name, (j, i)), Load(name, (i, j))))
                 axes = Axis("i", type_.shape[0]), Axis("j", type_.shape[1])
                 actions += self.segment([Assign("mirror", type_, axes, value)], inner, {"mirror"})
         return actions
@@ -192,6 +193,7 @@ class _Scheduler:
         label = f"{axis}.{self.streams}"
         start, stop, tile = (named(f"{label}.{part}") for part in ("start", "stop", "tile"))
         self.tile_sizes += [f"{label}.{part}" for part in ("tile", "leaf", "leaves", "threads")]
+        statements = with_scales(statements, scope.types, unrolled, needed, axis)
         products = self.products(statements, scope, unrolled)
         products = {n: p if p.inner == axis else replace(p, symmetric=False) for n, p in products.items()}
         groups = fuse(statements, unrolled, products)

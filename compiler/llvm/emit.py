@@ -7,29 +7,25 @@ body.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
-from ..blas import GEMM, SMALLEST_GEMM, SMALLEST_PRODUCT
 from ..index import Const
-from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Matrix, Nest, Product, Step, Store
+from ..loops import Accumulate, Begin, Fill, Finish, For, Let, Nest, Product, Step, Store
 from ..scalars import neutral
-from ..types import ArrayType, Dim, product
+from ..types import ArrayType, product
 from .builder import BYTES, MEMORY, SCALAR, Value, constant, vector
-from .interleaving import Interleaving
-from .packed import shape
+from .products import Products
 
 
-class NestEmitter(Interleaving):
+class NestEmitter(Products):
     """Emits the steps of one nest."""
 
     def __init__(self, arrays: Mapping[str, ArrayType], nest: Nest) -> None:
         super().__init__(arrays, frozenset(_written(nest.body)))
         self.accumulators: dict[str, tuple[Begin, Value]] = {}
-        self.labels = 0
-        self.products: set[tuple[str, int]] = set()
         self.nest = nest
 
     def text(self) -> str:
@@ -80,7 +76,7 @@ class NestEmitter(Interleaving):
                 case Fill():
                     self.fill(step)
                 case Product():
-                    self.product(step)
+                    self.product(step, partial(self.steps_of, step.otherwise))
                 case _:
                     assert_never(step)
 
@@ -129,102 +125,6 @@ class NestEmitter(Interleaving):
         self.do(f"store {element} {constant(step.value.value, type_.dtype)}, ptr {place}")
         self.end_loop(label, count, 1, 1, "0")
         self.close()
-
-    def product(self, step: Product) -> None:
-        """Branches on the number of multiplications: the steps, packed panels, or a call of gemm."""
-        m, n, k = (self.size(stop - start) for start, stop in (step.rows, step.columns, step.inner))
-        work = self.emit(f"mul i64 {self.emit(f'mul i64 {m}, {n}')}, {k}")
-        with self.branch(self.emit(f"icmp sge i64 {work}, {SMALLEST_PRODUCT}")) as small:
-            self.each(step, step.batch, lambda: self.multiply(step, m, n, k, work))
-            small()
-            self.steps_of(step.otherwise)
-
-    def each(self, step: Product, batch: tuple[tuple[str, Dim, Dim], ...], body: Callable[[], None]) -> None:
-        """`body` for all values of the axes `batch`, of which there are a few."""
-        if not batch:
-            body()
-            return
-        (axis, start, stop), *rest = batch
-        self.open()
-        first, last = self.size(start), self.size(stop)
-        label = self.start_loop(first, last, 1)
-        self.positions[axis], self.steps[axis], self.axis_levels[axis] = f"%i{label}", (), len(self.levels) - 1
-        self.each(step, tuple(rest), body)
-        del self.positions[axis], self.axis_levels[axis]
-        self.end_loop(label, last, 1, 1, first)
-        self.close()
-
-    def multiply(self, step: Product, m: str, n: str, k: str, work: str) -> None:
-        """One product by BLAS or by packed panels; BLAS wants neighbours along rows or along columns."""
-        matrices = (step.target, step.left, step.right)
-        if step.symmetric or not all(1 in (x.down, x.right) for x in matrices):
-            self.packed(step, m, n, k)
-            return
-        large = self.emit(f"icmp sge i64 {work}, {SMALLEST_GEMM}")
-        for size in (m, n, k, *(self.size(_leading(x)) for x in matrices)):
-            large = self.emit(f"and i1 {large}, {self.emit(f'icmp slt i64 {size}, {2**31}')}")
-        with self.branch(large) as medium:
-            self.gemm(step, m, n, k)
-            medium()
-            self.packed(step, m, n, k)
-
-    @contextmanager
-    def branch(self, condition: str) -> Iterator[Callable[[], None]]:
-        """What is emitted within runs where `condition` holds, and after a call of what it gives, where it does not."""
-        self.labels += 1
-        label = self.labels
-        self.open()
-        self.do(f"br i1 {condition}, label %then{label}, label %else{label}")
-        self.label(f"then{label}")
-        self.open()
-
-        def otherwise() -> None:
-            self.close()
-            self.do(f"br label %joined{label}")
-            self.label(f"else{label}")
-            self.open()
-
-        yield otherwise
-        self.close()
-        self.do(f"br label %joined{label}")
-        self.label(f"joined{label}")
-        self.close()
-
-    def packed(self, step: Product, m: str, n: str, k: str) -> None:
-        """The call of our own product."""
-        target, left, right = step.target, step.left, step.right
-        if target.right != 1:
-            m, n = n, m
-            target, left, right = _turned(target), _turned(right), _turned(left)
-        self.products.add((step.dtype, step.lanes))
-        c, a, b = (self.pointers(x.array, x.index).refs[()] for x in (target, left, right))
-        ai, ap, bp, bj = (self.size(x) for x in (left.down, left.right, right.down, right.right))
-        places = f"ptr {c}, i64 {self.size(target.down)}, ptr {a}, i64 {ai}, i64 {ap}, ptr {b}, i64 {bp}, i64 {bj}"
-        flags = f"i1 {str(step.accumulate).lower()}, i1 {str(step.symmetric).lower()}"
-        name = shape(step.dtype, step.lanes).name("whole")
-        self.do(f"call void @{name}({places}, i64 {m}, i64 {n}, i64 {k}, {flags})")
-
-    def gemm(self, step: Product, m: str, n: str, k: str) -> None:
-        """The call, in which every row-major matrix is the transpose of a column-major one."""
-        target, left, right = step.target, step.left, step.right
-        if target.right != 1:
-            m, n = n, m
-            target, left, right = _turned(target), _turned(right), _turned(left)
-        scalar, row = SCALAR[step.dtype], GEMM[step.dtype]
-        name = f"{row.module}.{row.symbol}"
-        self.externs[name] = row
-        one, beta = (self.allocate(scalar, constant(x, step.dtype)) for x in (1, int(step.accumulate)))
-        c, a, b = (self.pointers(x.array, x.index).refs[()] for x in (target, left, right))
-        ldc, lda, ldb = (self.integer(self.size(_leading(x))) for x in (target, left, right))
-        flags = ["@blas.plain" if x.right == 1 else "@blas.transposed" for x in (right, left)]
-        sizes = [self.integer(size) for size in (n, m, k)]
-        arguments = [*flags, *sizes, one, b, ldb, a, lda, beta, c, ldc]
-        self.do(f'call void @"{name}"({", ".join(f"ptr {x}" for x in arguments)})')
-
-    def integer(self, ref: str) -> str:
-        """The address of a 32-bit copy of an i64; a leading size of 0 counts as 1."""
-        least = self.emit(f"call i64 @llvm.smax.i64(i64 {ref}, i64 1)")
-        return self.allocate("i32", self.emit(f"trunc i64 {least} to i32"))
 
     # ---- accumulators
 
@@ -360,52 +260,6 @@ class NestEmitter(Interleaving):
         end = stop if once else self.end_loop(label, stop, slack, width, start)
         self.close()
         return end
-
-    def open(self) -> None:
-        """Begins a loop's lines, so that what it does not change can still be put before it."""
-        self.lines = []
-        self.levels.append(self.lines)
-        self.known.append({})
-
-    def close(self) -> None:
-        """Ends a loop: its lines follow those around it."""
-        inner = self.levels.pop()
-        self.known.pop()
-        self.lines = self.levels[-1]
-        self.lines += inner
-
-    def start_loop(self, start: str, stop: str, slack: int) -> int:
-        """Opens a loop over ``%i<label>`` that runs while at least `slack` iterations are left."""
-        self.labels += 1
-        label = self.labels
-        last = self.emit(f"sub nsw i64 {stop}, {slack}")
-        enter = self.emit(f"icmp sle i64 {start}, {last}")
-        self.do(f"br label %before{label}")
-        self.label(f"before{label}")
-        self.do(f"br i1 {enter}, label %loop{label}, label %after{label}")
-        self.label(f"loop{label}")
-        self.do(f"%i{label} = phi i64 [ {start}, %before{label} ], [ %next{label}, %latch{label} ]")
-        return label
-
-    def end_loop(self, label: int, stop: str, slack: int, width: int, start: str) -> str:
-        self.do(f"br label %latch{label}")
-        self.label(f"latch{label}")
-        self.do(f"%next{label} = add nsw i64 %i{label}, {width}")
-        last = self.emit(f"sub nsw i64 {stop}, {slack}")
-        more = self.emit(f"icmp sle i64 %next{label}, {last}")
-        self.do(f"br i1 {more}, label %loop{label}, label %after{label}")
-        self.label(f"after{label}")
-        self.do(f"%end{label} = phi i64 [ {start}, %before{label} ], [ %next{label}, %latch{label} ]")
-        return f"%end{label}"
-
-
-def _turned(matrix: Matrix) -> Matrix:
-    return replace(matrix, down=matrix.right, right=matrix.down)
-
-
-def _leading(matrix: Matrix) -> Dim:
-    """The elements between two of its lines as they lie in memory."""
-    return matrix.down if matrix.right == 1 else matrix.right
 
 
 def _written(body: tuple[Step, ...]) -> set[str]:

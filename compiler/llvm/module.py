@@ -18,7 +18,7 @@ from .builder import SCALAR, vector
 from .emit import NestEmitter
 from .entry import CombineEmitter, EntryEmitter, StreamEmitter
 from .integers import INTEGER_FUNCTIONS
-from .packed import declaration, packed_product
+from .products import OWN
 from .vecmath import definitions
 
 
@@ -36,7 +36,7 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
     mathematics: set[tuple[str, str, int]] = set()
     outlined: set[tuple[str, str, int]] = set()
     externs: dict[str, Extern] = {}
-    products: set[tuple[str, int]] = set()
+    products: set[tuple[str, str, int]] = set()
     nests: dict[str, NestEmitter] = {}
     arrays = schedule.arrays | schedule.shadows
     parts = []
@@ -63,12 +63,13 @@ def emit_module(schedule: Schedule, attributes: str) -> Module:
         )
     parts += [_declaration(name, row) for name, row in externs.items()]
     parts += [_outlined(*need) for need in sorted(outlined)]
-    parts += [declaration(*need) for need in sorted(products)]
+    parts += [OWN[name][0](dtype, lanes) for name, dtype, lanes in sorted(products)]
     integer = [INTEGER_FUNCTIONS[name](lanes) for name, dtype, lanes in sorted(mathematics) if dtype == "i64"]
     floating = definitions(sorted(need for need in mathematics if need[1] != "i64"))
     attribute = f"attributes #0 = {{ nounwind noinline {attributes} }}"
     text = "\n".join([*parts, *dict.fromkeys("\n".join(integer).split("\n\n")), floating, attribute, ""])
-    return Module(text, externs, tuple(packed_product(*need, attributes) for need in sorted(products)))
+    others = tuple(OWN[name][1](dtype, lanes, attributes) for name, dtype, lanes in sorted(products))
+    return Module(text, externs, others)
 
 
 def _declaration(name: str, row: Extern) -> str:

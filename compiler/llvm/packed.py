@@ -1,21 +1,22 @@
 """Matrix products of our own: blocks of the result in registers, operands packed into panels that stay in cache.
 
-    void product(ptr c, i64 ldc, ptr a, i64 ai, i64 ap, ptr b, i64 bp, i64 bj, i64 m, i64 n, i64 k, i1 add, i1 half)
+    void product(ptr c, i64 ldc, ptr a, i64 ai, i64 ap, ptr b, i64 bp, i64 bj, i64 m, i64 n, i64 k, i1 add, i1 half,
+                 ptr s, i64 sp)
 
-computes ``c[i*ldc + j] (+)= sum_p a[i*ai + p*ap] * b[p*bp + j*bj]``; with `half` only the blocks that touch what lies
-on or above the diagonal, which is half of the work for a symmetric result.  The loops are those of Goto and van de
-Geijn (*Anatomy of High-Performance Matrix Multiplication*, ACM TOMS 2008) as far as products inside of tiles need them:
-a block of the left operand for the second-level cache, a panel of the right one for the first.
+computes ``c[i*ldc + j] (+)= sum_p s[p*sp] * a[i*ai + p*ap] * b[p*bp + j*bj]``, where `s` may be null for ones; with
+`half` only the blocks that touch what lies on or below the diagonal, which is half of the work for a symmetric
+result.  The loops are those of Goto and van de Geijn (*Anatomy of High-Performance Matrix Multiplication*, ACM TOMS
+2008) as far as products inside of tiles need them: a block of the left operand for the second-level cache, a panel of
+the right one for the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
 from ..records import record
-from .builder import BYTES, SCALAR, Function, constant, vector
+from .builder import BYTES, SCALAR, constant, vector
+from .loop_writer import LoopWriter
 
 DEPTH, HEIGHT, BREADTH = 192, 96, 64
 """The summed elements of a panel; the most rows and columns of the packed blocks, multiples of those of a block."""
@@ -23,7 +24,8 @@ ROWS = {64: 12, 32: 6, 16: 6}
 """Rows of a block of the result, by the bytes of a vector register; its columns are two registers wide."""
 
 WHOLE = (
-    "ptr %c, i64 %ldc, ptr %a, i64 %ai, i64 %ap, ptr %b, i64 %bp, i64 %bj, i64 %m, i64 %n, i64 %k, i1 %add, i1 %half"
+    "ptr %c, i64 %ldc, ptr %a, i64 %ai, i64 %ap, ptr %b, i64 %bp, i64 %bj, i64 %m, i64 %n, i64 %k, i1 %add, i1 %half, "
+    "ptr %s, i64 %sp"
 )
 
 
@@ -67,96 +69,56 @@ def declaration(dtype: str, lanes: int) -> str:
     return f"declare void @{shape(dtype, lanes).name('whole')}({types})"
 
 
-class _Writer(Function):
-    """A function with counted loops."""
-
-    def __init__(self, own: Shape) -> None:
-        super().__init__()
-        self.scalar, self.bytes = SCALAR[own.dtype], BYTES[own.dtype]
-        self.labels = 0
-
-    def text(self, name: str, parameters: str, linkage: str = "internal ") -> str:
-        lines = "\n".join([*self.entry, *self.lines])
-        return f"define {linkage}void @{name}({parameters}) #0 {{\nentry:\n{lines}\n  ret void\n}}"
-
-    @contextmanager
-    def loop(self, stop: str, step: int, *, once: bool = False) -> Iterator[str]:
-        """Runs what is emitted within for 0, step, … below `stop`; with `once` for 0 whatever `stop` is."""
-        self.labels += 1
-        k = self.labels
-        slot = self.allocate("i64", "0")
-        enter = "true" if once else self.emit(f"icmp sgt i64 {stop}, 0")
-        self.do(f"br i1 {enter}, label %loop{k}, label %after{k}")
-        self.label(f"loop{k}")
-        at = self.emit(f"load i64, ptr {slot}")
-        yield at
-        after = self.emit(f"add i64 {at}, {step}")
-        self.do(f"store i64 {after}, ptr {slot}")
-        self.do(f"br i1 {self.emit(f'icmp slt i64 {after}, {stop}')}, label %loop{k}, label %after{k}")
-        self.label(f"after{k}")
-
-    @contextmanager
-    def only_if(self, condition: str) -> Iterator[None]:
-        """What is emitted within runs where `condition` holds."""
-        self.labels += 1
-        k = self.labels
-        self.do(f"br i1 {condition}, label %yes{k}, label %no{k}")
-        self.label(f"yes{k}")
-        yield
-        self.do(f"br label %no{k}")
-        self.label(f"no{k}")
-
-    def place(self, pointer: str, *terms: tuple[str, str]) -> str:
-        """`pointer` moved by the sum of products of two numbers, in elements."""
-        for x, y in terms:
-            offset = self.emit(f"mul i64 {x}, {y}") if y != "1" else x
-            pointer = self.emit(f"getelementptr {self.scalar}, ptr {pointer}, i64 {offset}")
-        return pointer
-
-    def least(self, x: str, y: str) -> str:
-        return self.emit(f"call i64 @llvm.smin.i64(i64 {x}, i64 {y})")
-
-    def move(self, target: str, source: str) -> None:
-        value = self.emit(f"load {self.scalar}, ptr {source}")
-        self.do(f"store {self.scalar} {value}, ptr {target}")
-
-
 def _pack(own: Shape, width: int) -> str:
-    """``pack(to, from, across, along, k, have)``: panels of `width` elements across, `have` together; the last is
-    filled up with zeros.  Where the elements across are neighbours all panels are filled line by line.
+    """``pack(to, from, across, along, k, have, s, sp)``: panels of `width` elements across, `have` together.
+
+    Their lines are multiplied by the elements of `s`, the last panel is filled up with zeros.  Where elements across
+    are neighbours all panels are filled line by line.
     """
-    w = _Writer(own)
+    w = LoopWriter(own.dtype)
     partial = w.emit(f"urem i64 %have, {width}")
     full = w.emit(f"sub i64 %have, {partial}")
     near = w.emit("icmp eq i64 %across, 1")
     with w.only_if(near), w.loop("%k", 1) as p:
-        line, first = w.place("%from", (p, "%along")), w.place("%to", (p, str(width)))
+        line, first, scale = w.place("%from", (p, "%along")), w.place("%to", (p, str(width))), _scale(w, p)
         with w.loop(full, width) as r:
-            to, source = w.place(first, (r, "%k")), w.place(line, (r, "1"))
-            w.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {source}, i64 {width * w.bytes}, i1 false)")
+            _move(w, own.dtype, width, w.place(first, (r, "%k")), w.place(line, (r, "1")), scale)
     with w.only_if(w.emit(f"xor i1 {near}, true")), w.loop(full, width) as r:
         lines = [w.place("%from", (w.emit(f"add i64 {r}, {k}"), "%across")) for k in range(width)]
         first = w.place("%to", (r, "%k"))
         with w.loop("%k", 1) as p:
-            offset, to = w.emit(f"mul i64 {p}, %along"), w.place(first, (p, str(width)))
+            offset, to, scale = w.emit(f"mul i64 {p}, %along"), w.place(first, (p, str(width))), _scale(w, p)
             for k, line in enumerate(lines):
-                w.move(w.place(to, (str(k), "1")), w.place(line, (offset, "1")))
+                _move(w, own.dtype, 1, w.place(to, (str(k), "1")), w.place(line, (offset, "1")), scale)
     with w.only_if(w.emit(f"icmp sgt i64 {partial}, 0")):
         first, source = w.place("%to", (full, "%k")), w.place("%from", (full, "%across"))
         with w.loop("%k", 1) as p:
-            to, line = w.place(first, (p, str(width))), w.place(source, (p, "%along"))
+            to, line, scale = w.place(first, (p, str(width))), w.place(source, (p, "%along")), _scale(w, p)
             for k in range(width):
                 there = w.emit(f"icmp slt i64 {k}, {partial}")
                 place = w.emit(f"select i1 {there}, ptr {w.place(line, (str(k), '%across'))}, ptr {line}")
-                value = w.emit(f"load {w.scalar}, ptr {place}")
+                value = w.emit(f"fmul {w.scalar} {w.emit(f'load {w.scalar}, ptr {place}')}, {scale}")
                 value = w.emit(f"select i1 {there}, {w.scalar} {value}, {w.scalar} {constant(0.0, own.dtype)}")
                 w.do(f"store {w.scalar} {value}, ptr {w.place(to, (str(k), '1'))}")
-    return w.text(own.name(f"pack{width}"), "ptr noalias %to, ptr %from, i64 %across, i64 %along, i64 %k, i64 %have")
+    parameters = "ptr noalias %to, ptr %from, i64 %across, i64 %along, i64 %k, i64 %have, ptr %s, i64 %sp"
+    return w.text(own.name(f"pack{width}"), parameters)
+
+
+def _scale(w: LoopWriter, p: str) -> str:
+    return w.emit(f"load {w.scalar}, ptr {w.place('%s', (p, '%sp'))}")
+
+
+def _move(w: LoopWriter, dtype: str, width: int, target: str, source: str, scale: str) -> None:
+    """`width` neighbours times `scale`."""
+    type_ = vector(w.scalar, width)
+    value = w.emit(f"load {type_}, ptr {source}, align {w.bytes}")
+    value = w.emit(f"fmul {type_} {value}, {w.splat(scale, dtype, width)}")
+    w.do(f"store {type_} {value}, ptr {target}, align {w.bytes}")
 
 
 def _block(own: Shape, vectors: int) -> str:
     """``block(a, b, k, c, ldc, have_rows, have_columns, add)``: one block of the result, `vectors` registers wide."""
-    w, type_ = _Writer(own), vector(SCALAR[own.dtype], own.lanes)
+    w, type_ = LoopWriter(own.dtype), vector(SCALAR[own.dtype], own.lanes)
     zero, width = constant(0.0, own.dtype, own.lanes), vectors * own.lanes
     cells = [(r, v) for r in range(own.rows) for v in range(vectors)]
     totals = {cell: w.allocate(type_, zero) for cell in cells}
@@ -201,24 +163,27 @@ def _block(own: Shape, vectors: int) -> str:
 
 
 def _whole(own: Shape) -> str:
-    w = _Writer(own)
+    w = LoopWriter(own.dtype)
     left = w.at_entry(f"alloca [{HEIGHT * DEPTH} x {w.scalar}], align 64")
     right = w.at_entry(f"alloca [{(BREADTH + own.columns) * DEPTH} x {w.scalar}], align 64")
+    one = w.allocate(w.scalar, constant(1, own.dtype))
+    plain = w.emit("icmp eq ptr %s, null")
+    factors, apart = w.emit(f"select i1 {plain}, ptr {one}, ptr %s"), w.emit(f"select i1 {plain}, i64 0, i64 %sp")
     with w.loop("%k", DEPTH, once=True) as p:
         depth = w.least(w.emit(f"sub i64 %k, {p}"), str(DEPTH))
         add = w.emit(f"or i1 %add, {w.emit(f'icmp sgt i64 {p}, 0')}")
         with w.loop("%m", HEIGHT) as i:
             height = w.least(w.emit(f"sub i64 %m, {i}"), str(HEIGHT))
             source = w.place("%a", (i, "%ai"), (p, "%ap"))
-            pack = f"ptr {left}, ptr {source}, i64 %ai, i64 %ap, i64 {depth}, i64 {height}"
+            scale = f"ptr {w.place(factors, (p, apart))}, i64 {apart}"
+            pack = f"ptr {left}, ptr {source}, i64 %ai, i64 %ap, i64 {depth}, i64 {height}, {scale}"
             w.do(f"call void @{own.name(f'pack{own.rows}')}({pack})")
             with w.loop("%n", BREADTH) as j:
                 breadth = w.least(w.emit(f"sub i64 %n, {j}"), str(BREADTH))
-                under = w.emit(f"sub i64 {w.emit(f'add i64 {j}, {breadth}')}, {i}")
-                touched = w.emit(f"icmp sgt i64 {under}, 0")
+                touched = w.emit(f"icmp sgt i64 {w.emit(f'add i64 {i}, {height}')}, {j}")
                 with w.only_if(w.emit(f"or i1 {touched}, {w.emit('xor i1 %half, true')}")):
                     source = w.place("%b", (p, "%bp"), (j, "%bj"))
-                    pack = f"ptr {right}, ptr {source}, i64 %bj, i64 %bp, i64 {depth}, i64 {breadth}"
+                    pack = f"ptr {right}, ptr {source}, i64 %bj, i64 %bp, i64 {depth}, i64 {breadth}, ptr {one}, i64 0"
                     w.do(f"call void @{own.name(f'pack{own.columns}')}({pack})")
                     with w.loop(breadth, own.columns) as q:
                         _panel(w, own, (left, right), (p, i, j, q), (depth, height, breadth), add)
@@ -226,7 +191,7 @@ def _whole(own: Shape) -> str:
 
 
 def _panel(
-    w: _Writer,
+    w: LoopWriter,
     own: Shape,
     packed: tuple[str, str],
     at: tuple[str, str, str, str],
@@ -237,17 +202,16 @@ def _panel(
     (left, right), (_, i, j, q), (depth, height, breadth) = packed, at, sizes
     have = w.least(w.emit(f"sub i64 {breadth}, {q}"), str(own.columns))
     column = w.emit(f"add i64 {j}, {q}")
-    # With `half` the rows from here on lie below the diagonal.
-    under = w.emit(f"sub i64 {w.emit(f'add i64 {column}, {have}')}, {i}")
-    rows = w.emit(f"select i1 %half, i64 {w.least(under, height)}, i64 {height}")
     second = w.place(right, (q, depth))
-    with w.loop(rows, own.rows) as r:
-        first = w.place(left, (r, depth))
-        place = w.place("%c", (w.emit(f"add i64 {i}, {r}"), "%ldc"), (column, "1"))
+    with w.loop(height, own.rows) as r:
         down = w.least(w.emit(f"sub i64 {height}, {r}"), str(own.rows))
-        block = f"ptr {first}, ptr {second}, i64 {depth}, ptr {place}, i64 %ldc, i64 {down}, i64 {have}, i1 {add}"
-        narrow = w.emit(f"icmp sle i64 {have}, {own.lanes}")
-        with w.only_if(narrow):
-            w.do(f"call void @{own.name('block1')}({block})")
-        with w.only_if(w.emit(f"xor i1 {narrow}, true")):
-            w.do(f"call void @{own.name('block2')}({block})")
+        row = w.emit(f"add i64 {i}, {r}")
+        touched = w.emit(f"icmp sgt i64 {w.emit(f'add i64 {row}, {down}')}, {column}")
+        with w.only_if(w.emit(f"or i1 {touched}, {w.emit('xor i1 %half, true')}")):
+            first, place = w.place(left, (r, depth)), w.place("%c", (row, "%ldc"), (column, "1"))
+            block = f"ptr {first}, ptr {second}, i64 {depth}, ptr {place}, i64 %ldc, i64 {down}, i64 {have}, i1 {add}"
+            narrow = w.emit(f"icmp sle i64 {have}, {own.lanes}")
+            with w.only_if(narrow):
+                w.do(f"call void @{own.name('block1')}({block})")
+            with w.only_if(w.emit(f"xor i1 {narrow}, true")):
+                w.do(f"call void @{own.name('block2')}({block})")

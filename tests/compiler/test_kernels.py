@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from symgrad.compiler import tiles
 from symgrad.compiler.kernel import Kernel, compile_program
-from symgrad.compiler.llvm import emit
+from symgrad.compiler.llvm import products
 from symgrad.compiler.reader import read_program
 from symgrad.compiler.types import DTYPES
 
@@ -114,8 +114,8 @@ def test_matrix_products(transposes: int, sizes: tuple[int, int, int]) -> None:
 def test_packed_products(
     transposes: int, sizes: tuple[int, int, int], dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emit, "SMALLEST_PRODUCT", 0)
-    monkeypatch.setattr(emit, "SMALLEST_GEMM", 2**60)
+    monkeypatch.setattr(products, "SMALLEST_PRODUCT", 0)
+    monkeypatch.setattr(products, "SMALLEST_GEMM", 2**60)
     m, n, q = sizes
     left, right, turned = (bool(transposes & bit) for bit in (1, 2, 4))
     types = f"A: {dtype}[{'q, m' if left else 'm, q'}], B: {dtype}[{'n, q' if right else 'q, n'}]"
@@ -167,8 +167,8 @@ PRODUCTS = {
 @pytest.mark.parametrize("way", ["loops", "panels", "gemm"])
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_products_of_parts_and_batches(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emit, "SMALLEST_PRODUCT", 2**60 if way == "loops" else 0)
-    monkeypatch.setattr(emit, "SMALLEST_GEMM", 2**60 if way == "panels" else 0)
+    monkeypatch.setattr(products, "SMALLEST_PRODUCT", 2**60 if way == "loops" else 0)
+    monkeypatch.setattr(products, "SMALLEST_GEMM", 2**60 if way == "panels" else 0)
     a, b, left, right, out, formula, part = PRODUCTS[name]
     sizes = {"m": 13, "n": 9, "q": 21, "b": 4, "q + 2": 23, "m + 2": 15, "3": 3}
     extents = {"i": "m", "j": "n", "e": "b"}
