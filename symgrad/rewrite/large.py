@@ -18,6 +18,7 @@ from .numbering import numbered_values
 from .pattern import Part, parts_of, reachable
 from .settling import remembering, settle
 from .stable import STABLE
+from .terms import number_of
 
 
 def settled_functions(order: Sequence[Node], roots: Sequence[Node]) -> list[Node]:
@@ -87,13 +88,24 @@ def _may_lose_digits(x: Node) -> bool:
 
 
 def _are_alike(x: Node) -> bool:
-    """Whether both terms of a sum hold the same function of what has something in common, or one is what the other is a
-    function of."""
+    """Whether both terms of a sum hold the same function of what has something in common, and a minus is near, or one
+    is what the other is a function of."""
     a, b = x.inputs
     if a in b.inputs or b in a.inputs:
         return True
     f, g = ({i.op.name, *(j.op.name for j in i.inputs if i.op.name in ARITHMETIC)} - ARITHMETIC for i in x.inputs)
-    return not f.isdisjoint(g) and not _below(a).isdisjoint(_below(b))
+    if f.isdisjoint(g):
+        return False
+    first, second = _below(a), _below(b)
+    if first.isdisjoint(second):
+        return False
+    return x.op.name == "sub" or not LOGARITHMS.isdisjoint(f) or any(map(_subtracts, first | second))
+
+
+def _subtracts(x: Node) -> bool:
+    if x.op.name in ("sub", "neg"):
+        return True
+    return any(i.op is CONSTANT and (number_of(i) or 0) < 0 for i in x.inputs)
 
 
 def _below(x: Node) -> set[Node]:
@@ -154,4 +166,5 @@ ROOTS = {"add": "add", "sub": "add", "mul": "mul", "div": "div", "pow": "pow"}
 """Operations of arithmetic, and what they are in canonical form."""
 ARITHMETIC = frozenset({"add", "sub", "mul", "div", "pow", "neg", "constant", "symbol"})
 LEVELS = 4
+LOGARITHMS = frozenset({"log", "log1p"})
 SUMS_AND_PRODUCTS: dict[str | float, tuple[str, ...]] = {"sub": ("add",), "neg": ("mul",)}
