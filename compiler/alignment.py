@@ -122,20 +122,23 @@ def body_of(statement: Assign) -> Expr:
 
 def loads(statement: Assign) -> Iterator[Load]:
     """Every load of a statement, those inside of indices too."""
-    for expr in (body_of(statement), *(statement.at or ())):
+    yield from loads_of(body_of(statement))
+    for expr in statement.at or ():
         yield from loads_of(expr)
 
 
-def loads_of(expr: Expr) -> Iterator[Load]:
-    """Every load in an expression."""
-    match expr:
-        case Load(_, index):
-            yield expr
-            for part in index:
-                yield from loads_of(part)
-        case Call(_, args):
-            for arg in args:
-                yield from loads_of(arg)
+def loads_of(expr: Expr) -> list[Load]:
+    """Every load in an expression, from left to right, before those inside of its indices."""
+    found: list[Load] = []
+    pending: list[Expr] = [expr]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Load):
+            found.append(part)
+            pending += part.index[::-1]
+        elif isinstance(part, Call):
+            pending += part.args[::-1]
+    return found
 
 
 def rename(statement: Assign, names: Mapping[str, str]) -> Assign:

@@ -6,7 +6,7 @@ none moves, and a gather otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
 
@@ -265,8 +265,7 @@ class Expressions(Function):
 
     def address(self, array: str, index: tuple[Expr, ...]) -> tuple[bool, Value]:
         """Whether the access is contiguous along the lanes, and the addresses (vectors of them for a gather)."""
-        varying = {name for name, value in self.registers.items() if value.lanes > 1}
-        neighbours = bool(self.vector_axis) and contiguous(index, self.vector_axis, varying)
+        neighbours = bool(self.vector_axis) and contiguous(index, self.vector_axis, _Vectors(self.registers))
         outer, self.first_lane = self.first_lane, self.first_lane or neighbours
         pointers = self.pointers(array, index)
         self.first_lane = outer
@@ -424,6 +423,17 @@ class Expressions(Function):
         name = f"@llvm.masked.{kind}.v{lanes}{suffix_of(scalar)}.{'p0' if neighbours else f'v{lanes}p0'}"
         chosen = mask if mask is not None else "splat (i1 true)"
         self.do(f"call void {name}({type_} {ref}, {kept} {pointer}, i32 {size}, <{lanes} x i1> {chosen})")
+
+
+class _Vectors(Container[str]):
+    """The names of the registers that hold vectors."""
+
+    def __init__(self, registers: Mapping[str, Value]) -> None:
+        self.registers = registers
+
+    def __contains__(self, name: object) -> bool:
+        value = self.registers.get(name) if isinstance(name, str) else None
+        return value is not None and value.lanes > 1
 
 
 def suffix_of(scalar: str) -> str:
