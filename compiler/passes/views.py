@@ -53,7 +53,9 @@ class Views:
         body = replace(loop.body, statements=inner.statements(loop.body.statements))
         sliced = tuple((name, self.source(array)) for name, array in loop.sliced)
         carried = tuple((name, self.source(start), end) for name, start, end in loop.carried)
-        stacked = tuple((inner.source(name), array) for name, array in loop.stacked)
+        inside = own.keys() | {name for name, _ in types_defined(body.statements)}
+        moved = {name: inner.source(name) for name, _ in loop.stacked}
+        stacked = tuple((moved[name] if moved[name] in inside else name, array) for name, array in loop.stacked)
         return replace(loop, body=body, sliced=sliced, carried=carried, stacked=stacked)
 
     def source(self, array: str) -> str:

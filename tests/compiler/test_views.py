@@ -111,3 +111,24 @@ def test_rows_that_are_results_too_are_copied() -> None:
     np.testing.assert_allclose(s, [np.sin(x), x, x * np.sin(x), x * np.sin(x)], rtol=1e-14)
     assert np.array_equal(a, s[0])
     assert np.array_equal(b, s[2])
+
+
+OUTSIDE = """
+program(w: f64[n], x: f64[m])
+  zero: f64 = 0.0
+  loop m
+    carry c: f64 from zero to total next d
+    slice e: f64 of x
+    stack y to ys
+    d: f64 = add(c[], e[])
+    y: f64[i < n] = w[i]
+  end
+  return ys, total
+"""
+
+
+def test_a_loop_may_collect_what_stands_outside_of_it() -> None:
+    program = read_program(OUTSIDE)
+    w, x = np.arange(3.0), np.arange(5.0)
+    for found in (interpret(forward_views(program), w, x), compile_program(program)(w, x)):
+        assert np.array_equal(found[0], np.broadcast_to(w, (5, 3))) and found[1] == 10.0
