@@ -128,9 +128,12 @@ def _pad_widths(x: Expr, width: Any) -> list[tuple[Dim, Dim]]:
 
 
 @function("pad", numpy=[np.pad])
-def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Expr:
+def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0, end_values: Any = 0) -> Expr:
     """`x` with `pad_width` more elements at both ends of every axis (a number, a pair, or one pair for each axis):
-    constant ones, or by `mode` "edge", "reflect", "symmetric" or "wrap" from `x` itself."""
+    constant ones, or by `mode` "edge", "reflect", "symmetric" or "wrap" from `x` itself, its "mean", "median", "maximum"
+    or "minimum" along the axis, or a "linear_ramp" from the edge to `end_values`."""
+    if mode == "linear_ramp":
+        constant_values = end_values
     operand = lift(x)
     widths = _pad_widths(operand, pad_width)
     result = operand
@@ -148,6 +151,9 @@ def _ends(fill: Any, axis: int, rank: int) -> tuple[Any, Any]:
     return own[0], own[-1]
 
 
+ALONG = {"mean": "mean", "median": "median", "maximum": "max", "minimum": "min"}
+
+
 def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: tuple[Any, Any]) -> Expr:
     n = x.type.shape[axis]
     total = n + before + after
@@ -161,7 +167,15 @@ def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: tuple[
         low, high = (lift(v).astype(x.dtype) for v in fill)
         at = unit_axes(k, [0, *[None] * (-axis - 1)])
         return where(at < 0, low, where(at > last, high, wide))
+    at = unit_axes(k, [0, *[None] * (-axis - 1)])
+    if mode in ALONG:
+        along = FUNCTIONS[ALONG[mode]](x, axis, keepdims=True)
+        return where((at < 0) | (at > last), along, take(x, minimum(maximum(k, 0), last), axis))
     match mode:
+        case "linear_ramp":
+            edge, (low, high) = take(x, minimum(maximum(k, 0), last), axis), (lift(v).astype(x.dtype) for v in fill)
+            out = maximum(-at, 0) / maximum(size(before), 1), maximum(at - last, 0) / maximum(size(after), 1)
+            return edge + (low - edge) * out[0].astype(x.dtype) + (high - edge) * out[1].astype(x.dtype)
         case "edge":
             source = minimum(maximum(k, 0), last)
         case "wrap":
@@ -173,7 +187,8 @@ def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: tuple[
             around = k % size(2 * n)
             source = minimum(around, size(2 * n - 1) - around)
         case _:
-            raise ArgumentError(f"pad: mode {mode!r} is not supported; use constant, edge, reflect, symmetric or wrap")
+            raise ArgumentError(f"pad: mode {mode!r} is not supported; use constant, edge, linear_ramp, maximum, "
+                                "mean, median, minimum, reflect, symmetric or wrap")  # fmt: skip
     return take(x, source, axis)
 
 

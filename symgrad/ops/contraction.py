@@ -206,9 +206,17 @@ def delta(n: Dim, dtype: str = "f64") -> Expr:
 
 
 @function("eye", "identity")
-def eye(n: Any, dtype: Any = "f64") -> Expr:
-    """The identity matrix of size `n`."""
-    return delta(dim(n), element_type(dtype, "eye"))
+def eye(n: Any, m: Any = None, k: Any = 0, dtype: Any = "f64") -> Expr:
+    """The identity matrix of size `n`; with `m` columns, or a diagonal `k` above the main one, zeros but for ones on that
+    diagonal."""
+    chosen = element_type(dtype, "eye")
+    rows = dim(n)
+    columns = rows if m is None else dim(m)
+    if rows == columns and isinstance(k, int) and k == 0:
+        return delta(rows, chosen)
+    down, across = FUNCTIONS["arange"](rows), FUNCTIONS["arange"](columns)
+    result: Expr = (down[:, None] + k == across).astype(chosen)
+    return result
 
 
 # ---- spellings

@@ -287,9 +287,15 @@ linalg_op("pinv", _pinv_type, _pinv_evaluate, _pinv_vjp, "Moore-Penrose inverse.
 
 
 @function("pinv", numpy=[np.linalg.pinv])
-def pinv(a: Any, rcond: float | None = None) -> Expr:
-    """The Moore-Penrose inverse of matrices, in which singular values up to `rcond` (1e-15 by default) of the largest
-    count as 0; its derivative is that at constant rank."""
+def pinv(a: Any, rcond: float | None = None, hermitian: bool = False, *, rtol: float | None = None) -> Expr:
+    """The Moore-Penrose inverse of matrices, in which singular values up to `rcond`, also called `rtol` (1e-15 by
+    default), of the largest count as 0; its derivative is that at constant rank.  With `hermitian` the symmetric part
+    is inverted."""
+    if rcond is not None and rtol is not None:
+        raise ArgumentError("pinv: rcond= and rtol= are the same; give one")
+    rcond = rtol if rcond is None else rcond
+    if hermitian:
+        a = symmetric(matrix_operand("pinv", a, square=True))
     return apply("pinv", [matrix_operand("pinv", a)], () if rcond is None else (float(rcond),))
 
 

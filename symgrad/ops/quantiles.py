@@ -49,13 +49,41 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Expr:
     return restore(result, operand, axes) if keepdims else result
 
 
+PLOTTING = {
+    "linear": (1.0, 1.0), "hazen": (0.5, 0.5), "weibull": (0.0, 0.0), "median_unbiased": (1 / 3, 1 / 3),
+    "normal_unbiased": (3 / 8, 3 / 8), "interpolated_inverted_cdf": (0.0, 1.0),
+}  # fmt: skip
+"""Hyndman's and Fan's parameters alpha and beta of the methods that go on straight lines."""
+NEIGHBOURS = {"lower": "floor", "higher": "ceil", "nearest": "rint", "midpoint": ""}
+
+
+def _by_method(ordered: Expr, q: Expr, method: str) -> Expr:
+    """The quantile of rows in rising order by one of NumPy's methods."""
+    n = size(ordered.type.shape[-1])
+    f = FUNCTIONS
+    alpha, beta = PLOTTING.get(method, (1.0, 1.0))
+    place = f["clip"](n * q + (alpha + q * (1 - alpha - beta)) - 1, 0.0, n - 1)
+    if NEIGHBOURS.get(method):
+        return _at(ordered, f[NEIGHBOURS[method]](place))
+    low = f["floor"](place)
+    below, above = _at(ordered, low), _at(ordered, f["minimum"](low + 1, n - 1))
+    if method == "midpoint":
+        return where(place == low, below, (below + above) * 0.5)
+    return below + (place - low) * (above - below)
+
+
+def _at(ordered: Expr, place: Expr) -> Expr:
+    found: Expr = take(ordered, unit_axes(place.astype("i64"), [None]), -1)[..., 0]
+    return found
+
+
 @function("quantile", numpy=[np.quantile])
 def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Expr:
     """The value below which the part `q` (between 0 and 1) of the elements lies, over all elements or over `axis`;
-    between two elements on the straight line through them.  For a list of `q`, stacked along a first axis.
-    Differentiable in `x` and in `q`."""
-    if method != "linear":
-        raise ArgumentError(f"quantile: method={method!r} is not supported, only 'linear'")
+    between two elements on the straight line through them, or by another of NumPy's methods but those of inverted
+    distribution functions.  For a list of `q`, stacked along a first axis.  Differentiable in `x` and in `q`."""
+    if method not in (*PLOTTING, *NEIGHBOURS):
+        raise ArgumentError(f"quantile: method={method!r} is not supported; use {', '.join((*PLOTTING, *NEIGHBOURS))}")
     parts = lift(q)
     if parts.ndim > 1:
         raise ShapeError(f"quantile: q must be a number or a vector, got {parts.type}")
@@ -63,10 +91,13 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
         n = parts.type.shape[0]
         if not isinstance(n, int) or n == 0:
             raise ShapeError(f"quantile: the number of quantiles must be known, got {parts.type}")
-        return stack([quantile(x, parts[k], axis, keepdims=keepdims) for k in range(n)])
+        return stack([quantile(x, parts[k], axis, method=method, keepdims=keepdims) for k in range(n)])
     operand, rows, axes = _as_rows("quantile", x, axis)
     ordered = apply("sort", [rows])
     last = rows.type.shape[-1] - 1
+    if method != "linear":
+        result = _unless_nan(ordered, _by_method(ordered, parts.astype(operand.dtype), method))
+        return restore(result, operand, axes) if keepdims else result
     if isinstance(last, int) and parts.node.op.name == "constant":
         at = min(max(float(constant_value(parts.node)), 0.0), 1.0) * last
         below, above = _element(ordered, int(at)), _element(ordered, min(int(at) + 1, last))

@@ -721,8 +721,13 @@ register(Op("iota", lambda t, p: ArrayType("i64", (p[0],)), lambda a, p, s: np.a
 
 @function("arange")
 def arange(start: Any, stop: Any = None, step: Any = 1) -> Expr:
-    """Integers from `start` (0 if only one bound is given) up to `stop`, exclusive, at distance `step`."""
+    """Integers from `start` (0 if only one bound is given) up to `stop`, exclusive, at distance `step`; of broken numbers,
+    NumPy's."""
     from ..graph import lookup, node
+
+    given = [v for v in (start, stop, step) if v is not None]
+    if any(isinstance(v, float | np.floating) for v in given) and all(isinstance(v, int | float | np.number) for v in given):
+        return lift(np.arange(start, stop, step) if stop is not None else np.arange(start, step=step))
 
     first, end = (0, dim(start)) if stop is None else (dim(start), dim(stop))
     if not isinstance(step, int) or step == 0:

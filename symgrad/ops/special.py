@@ -7,7 +7,7 @@ functions of its own, and calls SciPy's C functions through their pointers for t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,9 @@ def member(op: str, order: int, x: Expr) -> Expr:
     return apply(op, [x], (order,))
 
 
-def family_function(op: str, name: str, doc: str, fixed: tuple[Any, ...] = ()) -> None:
+def family_function(
+    op: str, name: str, doc: str, fixed: tuple[Any, ...] = (), numpy: Sequence[Callable[..., Any]] = ()
+) -> None:
     """Registers the public function `name` of a family: ``name(n, x)``, or ``name(x)`` with `fixed` parameters."""
 
     def at_order(n: Any, x: Any) -> Expr:
@@ -69,7 +71,12 @@ def family_function(op: str, name: str, doc: str, fixed: tuple[Any, ...] = ()) -
     call: Callable[..., Expr] = at if fixed else at_order
     call.__name__ = call.__qualname__ = name
     call.__doc__ = doc
-    function(name)(call)
+    function(name, numpy=list(numpy))(call)
+
+
+def _of_order(name: str) -> Callable[[Node], tuple[str, dict[str, Any]]]:
+    """How the text of a member of a family says its order."""
+    return lambda x: (name, {"n": x.params[0]})
 
 
 # ---- gamma and relatives
@@ -91,7 +98,7 @@ def _lower_polygamma(args: Any, x: Node) -> Any:
 
 
 elementwise("polygamma", None, lambda y, x: (member("polygamma", y.node.params[0] + 1, x),),
-            evaluate=scipy_special("polygamma"), parametric=True, scalar=_lower_polygamma, domain=((0.5, 4),), sympy="polygamma",
+            evaluate=scipy_special("polygamma"), parametric=True, scalar=_lower_polygamma, text=_of_order("polygamma"), domain=((0.5, 4),), sympy="polygamma",
             mpmath=lambda n, x: _mp().polygamma(n, x), doc="Derivative of order n of digamma.")  # fmt: skip
 family_function("polygamma", "polygamma", "Derivative of integer order n of digamma: ``polygamma(n, x)``, n >= 1.")
 binary("betaln", scipy_special("betaln"), lambda y, a, b: _beta_slopes(a, b), domain=((0.5, 3), (0.5, 3)), commutative=True,
@@ -122,7 +129,9 @@ def zeta(s: Any, q: Any = 1) -> Expr:
 
 # ---- Bessel functions of integer order
 
-def _bessel(name: str, slope: Callable[[Expr, Expr], Expr], scalar_of: dict[int, str], what: str, **facts: Any) -> None:
+def bessel(name: str, slope: Callable[[Expr, Expr], Expr], scalar_of: dict[int, str], what: str, **facts: Any) -> None:
+    """Registers a family of integer orders, whose orders `scalar_of` have functions of their own."""
+
     def lower(args: Any, x: Node) -> Any:
         (n,) = x.params
         assert isinstance(n, int)
@@ -130,13 +139,14 @@ def _bessel(name: str, slope: Callable[[Expr, Expr], Expr], scalar_of: dict[int,
         return Call(known, args) if known else Call(name, (Const(float(n), x.type.dtype), *args))
 
     elementwise(name, None, lambda y, x: (slope(y, x),), evaluate=scipy_special(name), parametric=True, scalar=lower,
-                text=lambda x: (name, {"n": x.params[0]}), doc=f"{what} of integer order.", **facts)  # fmt: skip
+                text=_of_order(name), doc=f"{what} of integer order.", **facts)  # fmt: skip
     family_function(name, name, f"{what} of integer order n: ``{name}(n, x)``.")
     for order, short in scalar_of.items():
-        family_function(name, short, f"{what} of order {order}.", (order,))
+        family_function(name, short, f"{what} of order {order}.", (order,), [np.i0] if short == "i0" else [])
 
 
-def _order(y: Expr) -> int:
+def order_of(y: Expr) -> int:
+    """The order of a member of a family."""
     n = y.node.params[0]
     assert isinstance(n, int)
     return n
@@ -144,23 +154,23 @@ def _order(y: Expr) -> int:
 
 def _oscillating(name: str) -> Callable[[Expr, Expr], Expr]:
     return lambda y, x: (
-        (member(name, _order(y) - 1, x) - member(name, _order(y) + 1, x)) / 2 if _order(y) else -member(name, 1, x)
+        (member(name, order_of(y) - 1, x) - member(name, order_of(y) + 1, x)) / 2 if order_of(y) else -member(name, 1, x)
     )
 
 
 def _growing(name: str) -> Callable[[Expr, Expr], Expr]:
     return lambda y, x: (
-        (member(name, _order(y) - 1, x) + member(name, _order(y) + 1, x)) / 2 if _order(y) else member(name, 1, x)
+        (member(name, order_of(y) - 1, x) + member(name, order_of(y) + 1, x)) / 2 if order_of(y) else member(name, 1, x)
     )
 
 
-_bessel("jv", _oscillating("jv"), {0: "j0", 1: "j1"}, "Bessel function of the first kind", domain=((-3, 3),),
+bessel("jv", _oscillating("jv"), {0: "j0", 1: "j1"}, "Bessel function of the first kind", domain=((-3, 3),),
         mpmath=lambda n, x: _mp().besselj(n, x), sympy="besselj")  # fmt: skip
-_bessel("yv", _oscillating("yv"), {0: "y0", 1: "y1"}, "Bessel function of the second kind", domain=((0.5, 3),),
+bessel("yv", _oscillating("yv"), {0: "y0", 1: "y1"}, "Bessel function of the second kind", domain=((0.5, 3),),
         mpmath=lambda n, x: _mp().bessely(n, x), sympy="bessely")  # fmt: skip
-_bessel("iv", _growing("iv"), {0: "i0", 1: "i1"}, "Modified Bessel function of the first kind", domain=((-3, 3),),
+bessel("iv", _growing("iv"), {0: "i0", 1: "i1"}, "Modified Bessel function of the first kind", domain=((-3, 3),),
         mpmath=lambda n, x: _mp().besseli(n, x), sympy="besseli")  # fmt: skip
-_bessel("ive", lambda y, x: _growing("ive")(y, x) - _f("sign", x) * y, {0: "i0e", 1: "i1e"},
+bessel("ive", lambda y, x: _growing("ive")(y, x) - _f("sign", x) * y, {0: "i0e", 1: "i1e"},
         "Modified Bessel function of the first kind times exp(-abs(x))", domain=((0.3, 3),),
         mpmath=lambda n, x: _mp().besseli(n, x) * _mp().exp(-abs(x)))  # fmt: skip
 
@@ -177,8 +187,8 @@ unary("erfinv", scipy_special("erfinv"), lambda y, x: ROOT_PI / 2 * _f("exp", y*
       mpmath="erfinv", latex=r"\operatorname{erf}^{-1}", doc="Inverse of the error function.")  # fmt: skip
 elementwise("erfcx", None, lambda y, x: (member("erfcx_derivative", 1, x),), evaluate=scipy_special("erfcx"), domain=((-1, 3),),
             mpmath=lambda x: _mp().exp(x * x) * _mp().erfc(x), doc="exp(x**2) * erfc(x) without overflow.")  # fmt: skip
-elementwise("erfcx_derivative", None, lambda y, x: (member("erfcx_derivative", _order(y) + 1, x),), evaluate=SCALARS["erfcx_derivative"].numpy,
-            parametric=True, scalar=_lower_erfcx_derivative, domain=((-1, 3),), doc="Derivative of order n of erfcx, without cancellation.",
+elementwise("erfcx_derivative", None, lambda y, x: (member("erfcx_derivative", order_of(y) + 1, x),), evaluate=SCALARS["erfcx_derivative"].numpy,
+            parametric=True, scalar=_lower_erfcx_derivative, text=_of_order("erfcx_derivative"), domain=((-1, 3),), doc="Derivative of order n of erfcx, without cancellation.",
             mpmath=lambda n, x: _mp().diff(lambda z: _mp().exp(z * z) * _mp().erfc(z), x, n))  # fmt: skip
 
 
@@ -237,4 +247,4 @@ def lambertw(x: Any, k: int = 0) -> Expr:
     return apply("lambertw", operands, (int(k),), weak=weak)
 
 
-__all__ = ["family_function", "member", "scipy_special"]
+__all__ = ["bessel", "family_function", "member", "order_of", "scipy_special"]

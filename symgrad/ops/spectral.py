@@ -28,6 +28,7 @@ from .elementwise import mask, unbroadcast
 from .linear_algebra import linalg_op, matrix_operand, require_matrix, square_type, symmetric, t
 from .matrix_functions import of_eigenvalues
 from .packing import Shape, pack, packed_size, unpack, unpack_cotangent
+from .triangles import lower_part, upper_part
 
 
 def _symmetrised(a: Any) -> Any:
@@ -146,12 +147,26 @@ linalg_op("spectral", _spectral_type, _spectral_evaluate, _spectral_vjp, "V diag
           expand=_spectral_expand)  # fmt: skip
 
 
+def _one_triangle(name: str, a: Any, uplo: str | None) -> Expr:
+    """The matrix, or the symmetric one that has the chosen triangle."""
+    x = matrix_operand(name, a, square=True)
+    match uplo:
+        case None:
+            return x
+        case "L" | "l":
+            return lower_part(x) + t(lower_part(x, -1))
+        case "U" | "u":
+            return upper_part(x) + t(upper_part(x, 1))
+    raise ArgumentError(f"{name}: UPLO must be 'L' or 'U', got {uplo!r}")
+
+
 @function("eigvalsh", numpy=[np.linalg.eigvalsh])
-def eigvalsh(a: Any) -> Expr:
-    """The eigenvalues, rising, of a symmetric matrix (its symmetric part is taken).
+def eigvalsh(a: Any, UPLO: str | None = None) -> Expr:
+    """The eigenvalues, rising, of a symmetric matrix: its symmetric part is taken, or with `UPLO` "L" or "U" the lower or
+    upper triangle alone is read.
 
     Where some coincide, the derivatives of sums of a function of each are right at every order."""
-    return apply("eigvalsh", [matrix_operand("eigvalsh", a, square=True)])
+    return apply("eigvalsh", [_one_triangle("eigvalsh", a, UPLO)])
 
 
 class EighResult(NamedTuple):
@@ -162,12 +177,13 @@ class EighResult(NamedTuple):
 
 
 @function("eigh", numpy=[np.linalg.eigh])
-def eigh(a: Any) -> tuple[Expr, Expr]:
-    """The eigenvalues, rising, and the eigenvectors (columns) of a symmetric matrix (its symmetric part is taken).
+def eigh(a: Any, UPLO: str | None = None) -> tuple[Expr, Expr]:
+    """The eigenvalues, rising, and the eigenvectors (columns) of a symmetric matrix: its symmetric part is taken, or with
+    `UPLO` "L" or "U" the lower or upper triangle alone is read.
 
     The sign of eigenvectors, and a basis where eigenvalues coincide, are LAPACK's choice: differentiate what does not
     depend on it."""
-    return EighResult(*eigenpairs(matrix_operand("eigh", a, square=True)))
+    return EighResult(*eigenpairs(_one_triangle("eigh", a, UPLO)))
 
 
 def matrix_function(name: str, scalar: str, doc: str) -> None:

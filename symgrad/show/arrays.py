@@ -189,8 +189,8 @@ class Arrays:
 
     def _delta(self, x: Node) -> Term:
         n, dtype = x.params
-        texts = [str(n)] if dtype == "f64" else [str(n), f'"{dtype}"']
-        return self._call("eye", x, [self.terms.literal(t) for t in texts])
+        kept = {} if dtype == "f64" else {"dtype": f'"{dtype}"'}
+        return self._call("eye", x, [self.terms.literal(str(n))], **kept)
 
     def _iota(self, x: Node) -> Term:
         return self._call("arange", x, [self.terms.literal(str(x.params[0]))])

@@ -28,13 +28,16 @@ TEMPLATES: dict[str, str] = {
     "take_along_axis": "np.take_along_axis({0}, {1}, axis=-1)",
     "argsort": "np.argsort({0}, kind='stable', axis={axis})", "unslice": "unslice({all}{more})",
     "scatter": "scatter({all}{more})", "gather": "gather({all}{more})", "scatter_at": "scatter_at({all}{more})",
-    "shift": "shift({0}{more})", "arange": "np.arange({0})", "eye": "np.eye({all})",
+    "shift": "shift({0}{more})", "correlate_valid": "correlate_valid({0}, {1})",
+    "arange": "np.arange({0})", "eye": "np.eye({all}{more})",
     "zeros": "np.zeros({all})", "ones": "np.ones({all})", "full": "np.full({0}, {1})", "array": "np.array({0})",
     "astype": "np.asarray({0}, {1})",
 }  # fmt: skip
 LAST_AXIS = ("softmax", "log_softmax", "softmax_rest", "cumsum", "cumprod", "cummax", "logcumsumexp", "argsort")
-_SPECIAL = """erf erfc gammaln digamma polygamma betaln beta zeta jv yv iv ive erfinv erfcx ndtr log_ndtr ndtri logit
+_SPECIAL = """gamma expi exp1 dawsn erfi erfcinv spence gammainc gammaincc betainc kv kve
+erf erfc gammaln digamma polygamma betaln beta zeta jv yv iv ive erfinv erfcx ndtr log_ndtr ndtri logit
 xlogy xlog1py entr rel_entr lambertw"""
+ELEMENT_TYPES = {'"f32"': "np.float32", '"f64"': "float", '"i64"': "np.int64", '"bool"': "bool"}
 SPECIAL = frozenset(_SPECIAL.split())
 DEFINITIONS = {
     "symmetric": """
@@ -57,6 +60,11 @@ DEFINITIONS = {
         result = np.zeros((size, *moved.shape[1:]), x.dtype)
         np.add.at(result, k.reshape(-1), moved)
         return np.moveaxis(result, 0, axis)
+""",
+    "correlate_valid": """
+    def correlate_valid(x, w):
+        windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[-1], axis=-1)
+        return np.einsum('...ik,...k->...i', windows, w)
 """,
     "gather": """
     def gather(x, *indices, axis):
@@ -97,7 +105,7 @@ def spelled(name: str) -> bool:
 
 def template(name: str, keywords: dict[str, str]) -> str:
     """The template of a call with these keywords."""
-    more = "".join(f", {k}={v}" for k, v in keywords.items())
+    more = "".join(f", {k}={ELEMENT_TYPES.get(v, v) if k == 'dtype' else v}" for k, v in keywords.items())
     found = TEMPLATES.get(name, f"{numpy_name(name)}({{all}}{{more}})")
     axis = keywords.get("axis", "-1" if name in LAST_AXIS else "None")
     if name in LAST_AXIS and keywords.get("reverse") == "True":

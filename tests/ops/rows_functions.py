@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg
 import scipy.special as sp
 import scipy.stats as st
 
@@ -28,6 +29,24 @@ SPECIAL = [
         {"x": (-0.3, -0.1)},
         orders=1,
     ),
+    *(Row(name, V, F[name], getattr(sp, name), {"x": (0.3, 2)}) for name in ("k0", "k1", "k0e", "k1e")),
+    *(Row(name, VW, F[name], getattr(sp, name), P) for name in ("boxcox", "boxcox1p")),
+    *(Row(name, VW, F[name], getattr(sp, name), P, wrt=("y",)) for name in ("gammainc", "gammaincc")),
+    *(Row(name, VW, F[name], getattr(sp, name), P) for name in ("inv_boxcox", "inv_boxcox1p", "pseudo_huber", "powm1")),
+    *(Row(name, V, F[name], getattr(sp, name), {"x": (0.2, 2)}) for name in ("log_expit", "exprel", "exp10", "factorial")),
+    *(Row(name, VW, F[name], getattr(sp, name), {"x": (3, 5), "y": (0.2, 2)}) for name in ("binom", "poch")),
+    Row("nanvar", {"X": "m,n"}, lambda x: F["nanvar"](x, axis=1, ddof=1), lambda x: np.nanvar(x, axis=1, ddof=1), orders=1,
+        empty=False),
+    Row("boxcox at 0", V, lambda x: F["boxcox"](x, 0.0), np.log, {"x": (0.2, 2)}),
+    Row("betainc", {**VW, "z": "n"}, F["betainc"], sp.betainc, {"x": (1.2, 3), "y": (1.2, 3), "z": (0.2, 0.8)}, wrt=("z",)),
+    Row("multigammaln", V, lambda x: F["multigammaln"](x, 3), np.vectorize(lambda x: sp.multigammaln(x, 3), [float]),
+        {"x": (2, 4)}, empty=False),
+    Row("tri", {"x": "4,3"}, lambda x: x * F["tri"](4, 3, k=1), lambda x: x * np.tri(4, 3, 1), f32=False),
+    Row("eye 3 4", {"x": "3,4"}, lambda x: x * F["eye"](3, 4, k=1), lambda x: x * np.eye(3, 4, 1), f32=False),
+    Row("arange of broken numbers", {"x": "4"}, lambda x: x * F["arange"](1.0, 3.0, 0.5), lambda x: x * np.arange(1, 3, 0.5),
+        f32=False),
+    Row("block_diag", {"x": "2,3", "y": "3,1"}, F["block_diag"], scipy.linalg.block_diag),
+    Row("eigh of a triangle", {"A": "4,4"}, lambda a: F["eigh"](a, "U")[0], lambda a: np.linalg.eigh(a, "U")[0]),
     Row("cosm1", V, F["cosm1"], sp.cosm1),
     Row("cosxx", V, F["cosxx"], lambda x: (1 - np.cos(x)) / x**2, {"x": (0.5, 2)}),
     Row("coshxx", V, F["coshxx"], lambda x: (np.cosh(x) - 1) / x**2, {"x": (0.5, 2)}),

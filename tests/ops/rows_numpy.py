@@ -55,6 +55,14 @@ np.linalg.cross(r, q) | np.linalg.vecdot(x, y) | np.linalg.outer(x, y) | np.lina
 X[i, j] | Z[np.array([[0], [2]]), np.array([1, -1])] | Z[np.ix_([0, 2], [1, 3])] | Z[[0, 2], [1, 3]] | T[:, i, j] | T[i[:2] % 2, :, j[:2]]
 T[0, :, i[:2]] | T[0, i] | T[i % 2, 0] | T[..., i, None] | T[i % 2, j, i] | Z[np.array([True, False, True])] | Z[:, [True, False, True, True]] | Z[[0, 2]]
 x[c] | X[C] | X[C[:, 0]] | X[:, c] | x[y > 0.5] | X[X > 0].sum() | T[:, C] | T[0, :, c] | np.extract(c, x) | np.compress(c, X, axis=1) | x[np.flatnonzero(c)] | X[np.nonzero(C)]
+np.gradient(w) | np.gradient(w, 0.5) | np.gradient(Z, axis=1) | np.gradient(Z, 0.5, s, axis=(0, 1))[0] | np.gradient(w, np.cumsum(w**2 + 1)) | np.gradient(Z)[1]
+np.interp(x, np.cumsum(r**2 + 0.1), q) | np.interp(X, np.array([-3.0, 0.1, 4.0]), r, left=s) | np.ediff1d(Z) | np.nancumsum(X, axis=0) | np.nancumprod(x)
+np.nanstd(X, keepdims=True) | np.piecewise(x, [x < 0.4, x >= 0.6], [lambda v: v**2, lambda v: 3*v, 0.5]) | np.logaddexp2(x, y)
+np.quantile(w, 0.3, method='lower') | np.quantile(w, 0.3, method='higher') | np.quantile(w, 0.3, method='nearest') | np.quantile(w, [0.3, 0.55], method='midpoint')
+np.quantile(w, 0.3, method='hazen') | np.quantile(Z, 0.3, axis=1, method='weibull') | np.percentile(w, 61, method='median_unbiased') | np.quantile(w, 0.99, method='normal_unbiased')
+np.quantile(w, 0.3, method='interpolated_inverted_cdf') | np.pad(w, (2, 1), mode='linear_ramp', end_values=(1.0, 2.0)) | np.pad(Z, 2, mode='mean') | np.pad(w, 1, mode='median')
+np.pad(Z, (1, 2), mode='maximum') | np.pad(Z, ((1, 0), (2, 1)), mode='minimum') | np.linalg.eigvalsh(A, UPLO='U') | np.linalg.eigvalsh(A, 'L')
+np.linalg.pinv(A + A.T, hermitian=True) | np.linalg.pinv(Z, rcond=1e-9) | np.i0(x)
 np.sort(X, axis=0, kind='stable') | np.take_along_axis(X, np.argsort(X, axis=0), 0) | np.take(X, i, axis=-1, mode='wrap')
 """
 OTHERS = """
@@ -62,7 +70,7 @@ np.clip(x, min=0.3, max=0.5) | np.round(x, 2) | np.around(12.3*x, decimals=1) | 
 np.isclose(x, x + 1e-9) | np.logspace(s, 2.0, 4, base=2.0) | np.logical_and.reduce(C) | np.logical_or.reduce(C, axis=1) | np.count_nonzero(C, axis=1) | np.count_nonzero(X, keepdims=True)
 np.bincount(i, minlength=4) | np.bincount(i, weights=w[:5], minlength=3) | np.digitize(x, np.array([0.3, 0.5])) | np.digitize(x, r[:0], right=True)
 C[:, 0] | np.flatnonzero(c) | np.nonzero(C)[1] | np.argsort(X, axis=None) | np.linalg.norm(x, 0) | np.searchsorted(np.array([0.3, 0.5]), x, side='right')
-np.searchsorted(np.array([0.5, 0.3]), x, sorter=np.array([1, 0]))
+np.searchsorted(np.array([0.5, 0.3]), x, sorter=np.array([1, 0])) | np.allclose(x, x + 1e-9) | np.allclose(x, y, rtol=1e-3)
 """
 SINCE_2_1 = ("np.reshape(Z, shape=(2, -1))", "np.clip(x, min=0.3, max=0.5)")
 OLD = np.lib.NumpyVersion(np.__version__) < "2.1.0"
@@ -77,7 +85,7 @@ def _rows(texts: str, orders: int) -> list[Row]:
         call = eval(f"lambda {', '.join(names)}: {text}", {"np": np})
         used = tuple(re.findall(r"np\.(?:linalg\.)?(\w+)\(", text))
         found.append(Row(text, {n: SHAPES[n] for n in names}, call, call, SAMPLES, orders=orders, empty=False,
-                         f32=not re.search("float|quantile|percentile|polyval|vander|prepend=0", text), tolerance=1e-11, covers=used))  # fmt: skip
+                         f32=not re.search("float|quantile|percentile|polyval|vander|prepend=0|interp", text), tolerance=1e-11, covers=used))  # fmt: skip
     return found
 
 

@@ -23,8 +23,9 @@ from tests.ops.rows import ROWS
 from tests.show.formulas import formulas
 from tests.show.test_text import values_of
 
-NOT_IN_NUMPY = {"correlate_valid", "linear_recurrence", "scatter_along", "cumargmax", "cofactor", "cofactor_slope",
-                "spectral", "matrix_function", "bound", "scan", "while", "implicit_root", "custom"}  # fmt: skip
+NOT_IN_NUMPY = {
+    "linear_recurrence", "scatter_along", "cumargmax", "bound", "scan", "while", "implicit_root", "custom"
+}  # fmt: skip
 
 
 def function(e: Expr | list[Expr], name: str = "f") -> Any:
