@@ -13,27 +13,44 @@ from contextlib import contextmanager
 from ..expression import Expr
 from ..graph import Node
 
-SETTLED: weakref.WeakSet[Node] = weakref.WeakSet()
+
+class Settled:
+    """A set of nodes that does not keep them, and as long as `remembering` lasts one that does."""
+
+    def __init__(self) -> None:
+        self._lasting: weakref.WeakSet[Node] = weakref.WeakSet()
+        self._passing: tuple[set[Node], ...] = ()
+
+    def __contains__(self, x: object) -> bool:
+        for known in self._passing:  # a generator would take three times as long
+            if x in known:
+                return True
+        return x in self._lasting
+
+    def add(self, x: Node) -> None:
+        """Takes `x` for settled from now on."""
+        self._lasting.add(x)
+
+    @contextmanager
+    def remembering(self) -> Iterator[Callable[[Node], Node]]:
+        """Within, the nodes that the given function gets (and gives back) are taken for settled.
+
+        What is left out for the size of a graph must not be left out of what is canonicalised after it."""
+        known: set[Node] = set()
+
+        def remember(x: Node) -> Node:
+            known.add(x)
+            return x
+
+        self._passing = (*self._passing, known)
+        try:
+            yield remember
+        finally:
+            self._passing = tuple(s for s in self._passing if s is not known)
 
 
-@contextmanager
-def remembering() -> Iterator[Callable[[Node], Node]]:
-    """Within, the nodes that the given function gets (and gives back) are taken for settled.
-
-    What is left out for the size of a graph must not be left out of what is canonicalised after it."""
-    added: list[Node] = []
-
-    def remember(x: Node) -> Node:
-        if x not in SETTLED:
-            SETTLED.add(x)
-            added.append(x)
-        return x
-
-    try:
-        yield remember
-    finally:
-        for x in added:
-            SETTLED.discard(x)
+SETTLED = Settled()
+remembering = SETTLED.remembering
 
 
 def canonical(x: Expr) -> Node:
