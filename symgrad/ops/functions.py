@@ -33,11 +33,10 @@ def _softplus(x: Any) -> Any:
 
 
 def _sigmoid(x: Any) -> Any:
-    """SciPy's, and the exponential where that is lost: below the logarithm of the smallest normal number."""
+    """From the exponential of what is not positive, which does not overflow; SciPy's is lost below -708."""
     x = np.asarray(x)
-    usual = _special("expit")(x)
-    low = x < (-87.0 if x.dtype == np.float32 else -708.0)
-    return np.where(low, np.exp(np.where(low, x, 0)), usual) if np.any(low) else usual
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, np.ones_like(e), e) / (1 + e)
 
 
 LN2, LN10, TWO_OVER_ROOT_PI = float(np.log(2)), float(np.log(10)), float(2 / np.sqrt(np.pi))
