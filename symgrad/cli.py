@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -168,7 +169,7 @@ def same(first: str, second: str, shapes: list[str]) -> int:
     """Print whether two formulas are equal."""
     from .equality import same as equal
 
-    verdict = equal(read_formula(first, shapes), second)
+    verdict = equal(read_formula(first, shapes, second), second)
     print(verdict)
     return 0 if verdict else 1
 
@@ -196,12 +197,15 @@ def cache(clear: bool) -> int:
 
 # ---- what commands are given
 
-def read_formula(source: str, shapes: Sequence[str]) -> Expr:
+def read_formula(source: str, shapes: Sequence[str], beside: str = "") -> Expr:
     """The formula that `source` is, names or stands for, with the shapes given and inferred; prints the inferred
-    ones."""
+    ones.  Shapes may be given of symbols of the formula `beside` it, too."""
     text = text_of(source)
     given = dict(_pair(item, "--shapes X=m,n") for item in shapes)
     found = inferred_shapes(text, **given)
+    strangers = [name for name in given if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", f"{text} {beside}")]
+    if strangers:
+        raise ArgumentError(f"--shapes: {', '.join(strangers)} does not stand in the formula {text.strip()}")
     inferred = {name: shape for name, shape in found.items() if name not in given}
     if any(inferred.values()):
         shown = ", ".join(f"{name} {_described(shape)}" for name, shape in inferred.items())

@@ -7,7 +7,7 @@ nodes is folded: neighbours in topological order become blocks.
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -19,7 +19,9 @@ from .arrays import einsum_params
 from .layout import layered
 from .text import text
 
-LARGEST = 60
+LARGEST, CONNECTED, MOST_TYPES = 60, 2, 2
+"""How many nodes are drawn one by one; of more, a block for every two of these, since blocks have more edges each; and
+how many types are said of an edge between blocks."""
 SIGNS = {"add": "+", "mul": "×", "div": "÷", "sub": "−", "neg": "−", "pow": "^", "delta": "I", "iota": "0, 1, …"}
 COLOURS = {
     "value": ("#dce8f5", "#2b6cb0"), "derivative": ("#fde4d0", "#c05621"), "symbol": ("#ffffff", "#2b6cb0"),
@@ -75,7 +77,7 @@ def draw(
     value: Expr | Node | Sequence[Expr | Node], derivatives: Sequence[Expr | Node] = (), *, largest: int = LARGEST
 ) -> Drawing:
     """The graph of `value`, and in another colour what only `derivatives` need.  With more than `largest` nodes it is
-    folded into about that many blocks."""
+    folded into about half as many blocks."""
     values = [value] if isinstance(value, Expr | Node) else list(value)
     first = [v.node if isinstance(v, Expr) else v for v in values]
     further = [d.node if isinstance(d, Expr) else d for d in derivatives]
@@ -89,7 +91,18 @@ def draw(
         for i in x.inputs:
             if number[i] != number[x]:
                 edges.setdefault((number[i], number[x], str(i.type)))
+    if len(groups) < len(order):
+        edges = _bundled(edges)
     return Drawing(vertices, tuple(edges), frozenset(number[x] for x in (*first, *further)))
+
+
+def _bundled(edges: Iterable[tuple[int, int, str]]) -> dict[tuple[int, int, str], None]:
+    """One edge between two blocks, with the types of all that flows."""
+    types: dict[tuple[int, int], list[str]] = {}
+    for a, b, t in edges:
+        types.setdefault((a, b), []).append(t)
+    return {(a, b, ", ".join(ts[:MOST_TYPES]) + (", …" if len(ts) > MOST_TYPES else "")): None
+            for (a, b), ts in types.items()}  # fmt: skip
 
 
 def _folded(order: Sequence[Node], primal: int, largest: int) -> list[list[Node]]:
@@ -99,7 +112,7 @@ def _folded(order: Sequence[Node], primal: int, largest: int) -> list[list[Node]
     if len(order) <= largest:
         return [[x] for x in order]
     inner = [x for x in order if x.inputs]
-    size = -(-len(inner) // max(1, largest))
+    size = -(-len(inner) // max(1, largest // CONNECTED))
     groups: list[list[Node]] = []
     for part in (order[:primal], order[primal:]):
         groups += [[x] for x in part if x.op.name == "symbol"]
@@ -161,9 +174,14 @@ def _svg(d: Drawing) -> str:
         return point[0] + MARGIN, height - MARGIN - HEIGHT / 2 - point[1]
 
     said: set[tuple[int, str]] = set()
+    words: list[str] = []
+    lines.append("<g fill='none' stroke='#666666' marker-end='url(#arrow)'>")
     for route, (start, _, type_) in zip(layout.routes, d.edges, strict=True):
-        lines += _edge([place(p) for p in route], "" if (start, type_) in said else type_)
+        line, word = _edge([place(p) for p in route], "" if (start, type_) in said else type_)
+        lines.append(line)
+        words += word
         said.add((start, type_))
+    lines += ["</g>", "<g font-size='9' fill='#666666'>", *words, "</g>"]
     for k, (v, centre, w) in enumerate(zip(d.vertices, layout.places, widths, strict=True)):
         lines.append(_box(v, place(centre), w, k in d.outputs))
     return "\n".join([*lines, "</svg>"]) + "\n"
@@ -175,22 +193,19 @@ _ARROW = (
 )
 
 
-def _edge(points: Sequence[tuple[float, float]], type_: str) -> list[str]:
-    """A smooth line through the points, upwards, with the type, if it is not said yet, beside its first part."""
+def _edge(points: Sequence[tuple[float, float]], type_: str) -> tuple[str, list[str]]:
+    """A smooth line through the points, upwards, and the type, if it is not said yet, beside its first part."""
     (x0, y0), *rest = points
-    path = f"M{x0:.1f},{y0 - HEIGHT / 2:.1f}"
+    path = f"M{x0:.0f},{y0 - HEIGHT / 2:.0f}"
     before = (x0, y0 - HEIGHT / 2)
     for k, (x, y) in enumerate(rest):
         end = y + HEIGHT / 2 if k == len(rest) - 1 else y
         middle = (before[1] + end) / 2
-        path += f" C{before[0]:.1f},{middle:.1f} {x:.1f},{middle:.1f} {x:.1f},{end:.1f}"
+        path += f"C{before[0]:.0f},{middle:.0f} {x:.0f},{middle:.0f} {x:.0f},{end:.0f}"
         before = (x, end)
     near = rest[0][0] if rest else x0
     tx, ty = x0 + 0.25 * (near - x0) + 4, y0 - HEIGHT / 2 - 8
-    line = f"<path d='{path}' fill='none' stroke='#666666' stroke-width='1' marker-end='url(#arrow)'/>"
-    if not type_:
-        return [line]
-    return [line, f"<text x='{tx:.1f}' y='{ty:.1f}' font-size='9' fill='#666666'>{escape(type_)}</text>"]
+    return f"<path d='{path}'/>", [f"<text x='{tx:.0f}' y='{ty:.0f}'>{escape(type_)}</text>"] if type_ else []
 
 
 def _box(v: Vertex, centre: tuple[float, float], width: float, output: bool) -> str:
