@@ -108,7 +108,9 @@ def tan_from(b: Builder, at: Reduced) -> Value:
 def reduce_huge(b: Builder, x: Value) -> Reduced:
     """For one |x| >= 1 of any size (f64): x 2/pi mod 4 as a fixed-point number with 190 bits after the point.
 
-    x = m 2**e; the bits of 2/pi in front of position e - 2 give multiples of 4, those 192 further on nothing.
+    x = m 2**e; the bits of 2/pi in front of position e - 2 give multiples of 4, those 192 further on nothing.  No double
+    comes nearer to a multiple of pi/2 than 2**-62 times that (the nearest, Muller's *Elementary Functions* says, is
+    6381956970095103 * 2**797), so that the first word of 64 bits is never 0.
     """
     magnitude = b.abs(x)
     bits = magnitude.bits()
@@ -119,11 +121,12 @@ def reduce_huge(b: Builder, x: Value) -> Reduced:
     fraction = product << 2
     negative = fraction < 0
     size = b.select(negative, -fraction, fraction)
-    zeros = b.emit("i192", f"call i192 @llvm.ctlz.i192(i192 {size.text}, i1 true)")
-    size = size << zeros
-    first = (size >> 139).convert("trunc", "i64").convert("uitofp", "double")
-    second = ((size >> 86).convert("trunc", "i64") & (2**53 - 1)).convert("uitofp", "double")
-    unit = ((1023 - 53 - zeros.convert("trunc", "i64")) << 52).as_float()
+    top, middle, low = ((size >> k).convert("trunc", "i64") for k in (128, 64, 0))
+    zeros = b.emit("i64", f"call i64 @llvm.ctlz.i64(i64 {top.text}, i1 true)")
+    top, middle = funnel(b, top, middle, zeros), funnel(b, middle, low, zeros)
+    first = (top >> 11).convert("uitofp", "double")
+    second = (funnel(b, top, middle, b.constant(42, "i64")) & (2**53 - 1)).convert("uitofp", "double")
+    unit = ((1023 - 53 - zeros) << 52).as_float()
     unit = (unit.bits() ^ ((negative.convert("zext", "i64") << 63) ^ (x.bits() & (-1 << 63)))).as_float()
     first, second = first * unit, second * (unit * 2.0**-53)
     r, error = b.two_product(first, HALF_PI["f64"][0])
@@ -142,9 +145,13 @@ def load_window(b: Builder, start: Value) -> Value:
         parts.append(b.emit("i64", f"load i64, ptr {address.text}"))
     window = b.constant(0, "i192")
     for high, low in pairwise(parts):
-        shifted = b.emit("i64", f"call i64 @llvm.fshl.i64(i64 {high.text}, i64 {low.text}, i64 {start.text})")
-        window = (window << 64) | shifted.convert("zext", "i192")
+        window = (window << 64) | funnel(b, high, low, start).convert("zext", "i192")
     return window
+
+
+def funnel(b: Builder, high: Value, low: Value, count: Value) -> Value:
+    """The upper word of two, shifted to the left by `count` modulo 64."""
+    return b.emit("i64", f"call i64 @llvm.fshl.i64(i64 {high.text}, i64 {low.text}, i64 {count.text})")
 
 
 def finite(b: Builder, x: Value) -> Value:
