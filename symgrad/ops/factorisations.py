@@ -191,7 +191,11 @@ def matrix_rank(a: Any, tol: Any = None) -> Expr:
 
 @function("svdvals", numpy=[np.linalg.svdvals])
 def svdvals(a: Any) -> Expr:
-    """The singular values of matrices, falling.  Sums of them have their derivative where some coincide, too."""
+    """The singular values of matrices, falling.
+
+    Where some coincide, sums of a function of each have their first derivative, too; in higher ones nothing flows
+    between the singular vectors of one value (0, never NaN).  For derivatives of every order there, take eigenvalues:
+    ``sum(f(sqrt(eigvalsh(a.T @ a))))``."""
     return apply("svdvals", [matrix_operand("svdvals", a)])
 
 

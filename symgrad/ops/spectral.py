@@ -165,7 +165,9 @@ def eigvalsh(a: Any, UPLO: str | None = None) -> Expr:
     """The eigenvalues, rising, of a symmetric matrix: its symmetric part is taken, or with `UPLO` "L" or "U" the lower or
     upper triangle alone is read.
 
-    Where some coincide, the derivatives of sums of a function of each are right at every order."""
+    Where some coincide, the derivatives of sums of a function of each are right at every order.  With weights that
+    differ from one to the next there is no second derivative: the first is that of the eigenvectors found, and in
+    higher ones nothing flows between the eigenvectors of one eigenvalue (0, never NaN)."""
     return apply("eigvalsh", [_one_triangle("eigvalsh", a, UPLO)])
 
 
@@ -182,7 +184,9 @@ def eigh(a: Any, UPLO: str | None = None) -> tuple[Expr, Expr]:
     `UPLO` "L" or "U" the lower or upper triangle alone is read.
 
     The sign of eigenvectors, and a basis where eigenvalues coincide, are LAPACK's choice: differentiate what does not
-    depend on it."""
+    depend on it.  At coinciding eigenvalues such a derivative is right at first order, and for functions of the matrix
+    (`logm`, `spectral` of a function of each eigenvalue) at every order; otherwise nothing flows between the
+    eigenvectors of one eigenvalue (0, never NaN)."""
     return EighResult(*eigenpairs(_one_triangle("eigh", a, UPLO)))
 
 

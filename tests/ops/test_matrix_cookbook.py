@@ -4,6 +4,7 @@ interpreted and of compiled functions, against the closed forms in NumPy."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_second_order(number: str, text: str, variable: str, closed: Closed) -> 
         return closed(*(v + step * along if k == variable else v for k, v in values.items()))
 
     steps = [(at(h) - at(-h)) / (2 * h) for h in (1e-2, 5e-3, 2.5e-3)]
-    first = [(4 * b - a) / 3 for a, b in zip(steps, steps[1:], strict=False)]
+    first = [(4 * b - a) / 3 for a, b in pairwise(steps)]
     expected = (16 * first[1] - first[0]) / 15
     found = np.tensordot(second, along, along.ndim)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * max(1, np.abs(expected).max()))

@@ -122,3 +122,25 @@ def test_forward_twice(f: str, values: Callable[[Any], Any], spectrum: list[floa
         "exp(w)*sum(w)": second_exp * np.sum(v) + 2 * first_exp * np.trace(e),
     }[f]
     np.testing.assert_allclose(y.jvp(A, E).jvp(A, E)(A=a, E=e), expected, rtol=1e-9)
+
+
+def test_weights_that_differ_at_coinciding_eigenvalues() -> None:
+    """What has no derivative has the documented one: nothing flows between the eigenvectors of one eigenvalue."""
+    a, c = sg.matrix("A", "n,n"), sg.vector("c", "n")
+    f = sg.sum(c * sg.eigvalsh(a))
+    weights, at = np.array([1.0, 2.0, 5.0]), np.diag([1.0, 1.0, 3.0])
+    np.testing.assert_allclose(f.grad(a)(A=at, c=weights), np.diag(weights))
+    hessian = f.hessian(a)(A=at, c=weights)
+    assert np.isfinite(hessian).all() and not hessian[:2, :2, :2, :2].any()
+    np.testing.assert_allclose(hessian[0, 2, 0, 2], (weights[2] - weights[0]) / (3 - 1) / 2)
+    assert not f.hessian(a)(A=np.eye(3), c=weights).any()
+    assert np.isfinite(sg.sum(c * sg.svdvals(a)).hessian(a)(A=np.eye(3), c=weights)).all()
+
+
+def test_singular_values_by_way_of_eigenvalues() -> None:
+    """The second derivative of the nuclear norm at the identity along E: (norm(E)**2 - tr(E @ E))/2."""
+    a = sg.matrix("A", "n,n")
+    hessian = sg.sum(sg.sqrt(sg.eigvalsh(a.T @ a))).hessian(a)(A=np.eye(3))
+    e = np.random.default_rng(0).normal(size=(3, 3))
+    expected = ((e * e).sum() - np.trace(e @ e)) / 2
+    np.testing.assert_allclose(np.einsum("ijkl,ij,kl", hessian, e, e), expected, rtol=1e-9)
