@@ -108,9 +108,9 @@ def tan_from(b: Builder, at: Reduced) -> Value:
 def reduce_huge(b: Builder, x: Value) -> Reduced:
     """For one |x| >= 1 of any size (f64): x 2/pi mod 4 as a fixed-point number with 190 bits after the point.
 
-    x = m 2**e; the bits of 2/pi in front of position e - 2 give multiples of 4, those 192 further on nothing.  No double
-    comes nearer to a multiple of pi/2 than 2**-62 times that (the nearest, Muller's *Elementary Functions* says, is
-    6381956970095103 * 2**797), so that the first word of 64 bits is never 0.
+    x = m 2**e; the bits of 2/pi in front of position e - 2 give multiples of 4, those 192 further on nothing.  The
+    first word of 64 bits is never 0: no double is nearer to a multiple of pi/2 than 2**-62 times that (the nearest is
+    6381956970095103 * 2**797; Muller, *Elementary Functions*).
     """
     magnitude = b.abs(x)
     bits = magnitude.bits()
