@@ -68,6 +68,14 @@ FORMS: dict[str, Form] = {
     "greater_equal": lambda s, a, b: s.Ge(a, b),
     "equal": lambda s, a, b: s.Eq(a, b),
     "not_equal": lambda s, a, b: s.Ne(a, b),
+    "exp1": lambda s, x: s.expint(1, x),
+    "dawsn": lambda s, x: s.sqrt(s.pi) / 2 * s.exp(-(x**2)) * s.erfi(x),
+    "spence": lambda s, x: s.polylog(2, 1 - x),
+    "gammainc": lambda s, a, x: s.lowergamma(a, x) / s.gamma(a),
+    "gammaincc": lambda s, a, x: s.uppergamma(a, x) / s.gamma(a),
+    "betainc": lambda s, a, b, x: s.betainc_regularized(a, b, 0, x),
+    "ive": lambda s, n, x: s.besseli(n, x) * s.exp(-s.Abs(x)),
+    "kve": lambda s, n, x: s.besselk(n, x) * s.exp(x),
     "logical_and": lambda s, a, b: s.And(a, b),
     "logical_or": lambda s, a, b: s.Or(a, b),
     "logical_xor": lambda s, a, b: s.Xor(a, b),
@@ -100,7 +108,8 @@ def scalar(x: Node, args: list[Any]) -> Any:
     if x.op.name == "lambertw":
         return sympy.LambertW(args[0], x.params[0])
     if x.op.name in FORMS:
-        return FORMS[x.op.name](sympy, *args)
+        orders = x.params if x.op.name in ("ive", "kve") else ()
+        return FORMS[x.op.name](sympy, *orders, *args)
     if x.op.name in SINGULAR:
         return _singular(x.op.name, int(str(x.params[0])), args[0])
     if x.op.sympy is None or not hasattr(sympy, x.op.sympy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from functools import cache, reduce
@@ -189,6 +190,66 @@ def _function(reader: Reader, expr: Any, values: list[Value], parts: list[Part])
     if found is None or any(c.__name__ == "AppliedUndef" for c in type(expr).__mro__):
         raise ArgumentError(f"from_sympy: the function {name} has no counterpart in symgrad")
     return function(found, *values)
+
+
+BY_FORMULA: dict[str, Callable[..., Any]] = {
+    "lowergamma": lambda f, a, x: f["gammainc"](a, x) * f["gamma"](a),
+    "uppergamma": lambda f, a, x: f["gammaincc"](a, x) * f["gamma"](a),
+    "erf2": lambda f, x, y: f["erf"](y) - f["erf"](x),
+    "li": lambda f, x: f["expi"](f["log"](x)),
+    "binomial": lambda f, n, k: f["binom"](n, k),
+    "RisingFactorial": lambda f, x, k: f["poch"](x, k),
+    "FallingFactorial": lambda f, x, k: f["poch"](x - k + 1, k),
+    "harmonic": lambda f, x: f["digamma"](x + 1) + EULER,
+    "Cbrt": lambda f, x: f["cbrt"](x),
+    "Sqrt": lambda f, x: f["sqrt"](x),
+    "fma": lambda f, x, y, z: x * y + z,
+}
+"""SymPy's functions that are formulas of others here."""
+EULER = 0.5772156649015329
+
+
+@reads(*BY_FORMULA)
+def _by_formula(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -> Value:
+    if len(values) != len(inspect.signature(BY_FORMULA[type(expr).__name__]).parameters) - 1:
+        raise ArgumentError(f"from_sympy: {expr} with {len(values)} arguments has no counterpart in symgrad")
+    return elementwise(lambda *xs: BY_FORMULA[type(expr).__name__](FUNCTIONS, *xs), *values)
+
+
+def _worked_out(reader: Reader, expr: Any, scope: Scope) -> list[Part]:
+    """What SymPy makes of it; it cannot differentiate functions that are not defined."""
+    done = expr.doit()
+    if type(done) is type(expr):
+        raise ArgumentError(f"from_sympy: {type(expr).__name__} cannot be read: SymPy does not work {expr} out")
+    return [(done, scope)]
+
+
+@reads("Derivative", "Subs", parts=_worked_out)
+def _as_worked_out(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -> Value:
+    return values[0]
+
+
+@reads("expint")
+def _exponential_integral(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -> Value:
+    if values[0].value != 1:
+        raise ArgumentError(f"from_sympy: expint of order 1 alone has a counterpart, got {expr}")
+    return function("exp1", values[1])
+
+
+@reads("polylog")
+def _dilogarithm(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -> Value:
+    if values[0].value != 2:
+        raise ArgumentError(f"from_sympy: polylog of order 2 alone has a counterpart, got {expr}")
+    return function("spence", arithmetic("-", number(1), values[1]))
+
+
+@reads("betainc_regularized")
+def _incomplete_beta(reader: Reader, expr: Any, values: list[Value], parts: list[Part]) -> Value:
+    a, b, low, high = values
+    upper = elementwise(FUNCTIONS["betainc"], a, b, high)
+    if low.value == 0:
+        return upper
+    return arithmetic("-", upper, elementwise(FUNCTIONS["betainc"], a, b, low))
 
 
 @reads("LambertW")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -196,3 +197,43 @@ def test_deep_expressions_are_written() -> None:
     for _ in range(2000):
         f = np.sin(f)
     assert sg.from_sympy(to_sympy(f)).node is f.node
+
+
+a, q = sp.symbols("a q", positive=True)
+SPECIAL = [
+    sp.lowergamma(a, q), sp.uppergamma(a, q), sp.erfi(q), sp.li(a + 1), sp.Ei(q), sp.expint(1, q), sp.besselk(0, a),
+    sp.binomial(a + 3, q), sp.rf(a, q), sp.ff(a + 3, q), sp.harmonic(a), sp.polylog(2, q), sp.besselk(1, q),
+    sp.betainc_regularized(a, q + 1, 0, q), sp.besseli(2, q), sp.zeta(a + 1, q), sp.polygamma(1, q), sp.LambertW(q),
+    sp.Derivative(sp.sin(a * q), q), sp.Subs(a**2, a, q + 1), sp.cbrt(q),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("expr", SPECIAL, ids=str)
+def test_special_functions_both_ways(expr: Any) -> None:
+    """SymPy's own value, here and after the way back."""
+    f = sg.from_sympy(expr)
+    at = {"a": 1.3, "q": 0.7}
+    expected = float(sp.N(expr.doit().subs({a: sp.Float(1.3, 30), q: sp.Float(0.7, 30)}), 20))
+    given = {name: at[name] for name in f.shapes}
+    np.testing.assert_allclose(f(**given), expected, rtol=1e-12)
+    back = to_sympy(f)
+    again = back.subs({sp.Symbol(s.name, **s.assumptions0): at[str(s)] for s in back.free_symbols})
+    np.testing.assert_allclose(float(sp.re(sp.N(again, 20))), expected, rtol=1e-12)
+
+
+def test_error_functions_of_two_numbers_and_inverse() -> None:
+    """SymPy has no numbers of its own for them."""
+    assert sg.from_sympy(sp.erf2(a, q))(a=0.2, q=0.9) == pytest.approx(math.erf(0.9) - math.erf(0.2), rel=1e-14)
+    assert math.erfc(sg.from_sympy(sp.erfcinv(q))(q=0.3)) == pytest.approx(0.3, rel=1e-14)
+    assert to_sympy(sg.parse("erfcinv(q)")).func is sp.erfcinv
+
+
+@pytest.mark.parametrize("text", [
+    "dawsn(x)", "spence(x)", "gammainc(2.5, x)", "gammaincc(2.5, x)", "kve(1, x)", "ive(1, x)", "exp1(x)",
+    "betainc(1.5, 2.5, x)", "expi(x)", "binom(3.5, x)", "log_ndtr(x)",
+])  # fmt: skip
+def test_special_functions_are_written(text: str) -> None:
+    f = sg.parse(text, x="")
+    expr = to_sympy(f)
+    (symbol,) = expr.free_symbols
+    np.testing.assert_allclose(float(sp.re(sp.N(expr.subs(symbol, sp.Float(0.7, 30)), 20))), f(x=0.7), rtol=1e-12)
