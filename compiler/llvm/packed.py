@@ -18,7 +18,7 @@ from ..records import record
 from .builder import BYTES, SCALAR, constant, vector
 from .loop_writer import LoopWriter
 
-DEPTH, HEIGHT, BREADTH = 192, 96, 64
+DEPTH, HEIGHT, BREADTH = 160, 144, 64
 """The summed elements of a panel; the most rows and columns of the packed blocks, multiples of those of a block."""
 ROWS = {64: 12, 32: 6, 16: 6}
 """Rows of a block of the result, by the bytes of a vector register; its columns are two registers wide."""
