@@ -93,6 +93,25 @@ class Source:
     spans: dict[Node, tuple[int, int]] = field(default_factory=dict, repr=False)
 
 
+INSTEAD = {
+    "eig": "sg.eigh takes symmetric matrices", "eigvals": "sg.eigvalsh takes symmetric matrices",
+    "fft": "there are no complex numbers", "rfft": "there are no complex numbers", "partition": "use sort",
+    "argpartition": "use argsort", "apply_along_axis": "use sg.vmap", "vectorize": "use sg.vmap",
+    "insert": "use concatenate", "unique": "its size depends on the values",
+    "histogram": "use digitize and bincount(minlength=)", "argwhere": "use nonzero",
+    "lexsort": "use argsort of each key, the last one first", "choose": "use select or take_along_axis",
+    "nanmedian": "use median(x[~isnan(x)])", "tensorsolve": "use reshape and solve",
+    "tensorinv": "use reshape and inv", "modf": "use trunc(x) and x - trunc(x)", "ldexp": "use x*2.0**k",
+    "resize": "use tile and reshape", "fill_diagonal": "use where(eye(n, dtype='bool'), ...)",
+    "array_equal": "use all(x == y)", "unwrap": "use cumsum and round",
+}  # fmt: skip
+"""What to do where NumPy has a function that is no operation here."""
+
+
+def _instead(name: str) -> str:
+    return f"; {INSTEAD[name]}" if name in INSTEAD else ""
+
+
 class Expr:
     """An expression: a value of some type in terms of symbols.  Acts like a NumPy array under operators, NumPy
     functions and indexing; calling it with values evaluates it.  Made by `parse`, `from_function`, `from_sympy` and the
@@ -190,15 +209,14 @@ class Expr:
             left, right = map(lift, inputs)
             return FUNCTIONS[NUMPY[ufunc]](left[(..., *[None] * right.ndim)], right)
         if method != "__call__" or ufunc not in NUMPY:
-            raise DTypeError(
-                f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}: not an operation of symgrad"
-            )
+            called_ = f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}"
+            raise DTypeError(f"{called_}: not an operation of symgrad{_instead(ufunc.__name__)}")
         f = FUNCTIONS[NUMPY[ufunc]]
         return called(f"numpy.{ufunc.__name__}", f, inputs, kwargs) if kwargs else f(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func not in NUMPY:
-            raise DTypeError(f"{func.__module__}.{func.__name__}: not an operation of symgrad")
+            raise DTypeError(f"{func.__module__}.{func.__name__}: not an operation of symgrad{_instead(func.__name__)}")
         return called(f"numpy.{func.__name__}", FUNCTIONS[NUMPY[func]], args, kwargs, DEFAULTS[func])
 
     def __getattr__(self, name: str) -> Any:

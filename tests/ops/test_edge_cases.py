@@ -7,6 +7,7 @@ one-sided limits or closed forms.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -193,3 +194,12 @@ def test_matrices_outside_the_domain(name: str, value: Any) -> None:
     x = tensor("A", (2, 2))
     with pytest.raises(DomainError, match=f"^{name}: "):
         number([F[name](x)], [x], [value], {})
+
+
+@pytest.mark.parametrize(("call", "what"), [
+    (np.linalg.eig, "numpy.linalg.eig: not an operation of symgrad; sg.eigh takes symmetric matrices"),
+    (np.unique, "its size depends on the values"), (lambda x: np.partition(x, 1), "use sort"), (np.modf, "use trunc"),
+])  # fmt: skip
+def test_what_is_refused_names_what_to_do(call: Any, what: str) -> None:
+    with pytest.raises(DTypeError, match=re.escape(what)):
+        call(tensor("A", "n,n"))
