@@ -20,7 +20,7 @@ LONGEST = 110
 """Longer formulas are not shown."""
 THEMES = {
     "arithmetic": "Arithmetic, comparisons, selection", "functions": "Elementary functions",
-    "special": "Special functions",
+    "special": "Special functions", "special_integrals": "Special functions that are integrals, and relatives",
     "removable": "Quotients with a removable singularity", "defects": "Differences without cancellation",
     "activations": "Activations and output units", "costs": "Costs",
     "contraction": "Products of arrays and reductions that are sums", "reductions": "Reductions",
@@ -29,6 +29,7 @@ THEMES = {
     "quantiles": "Quantiles", "scans": "Scans and products", "sorting": "Sorting and choosing along an axis",
     "shaping": "Shapes and indexing", "gathering": "Several indices, truth values", "updates": "Changed copies",
     "arranging": "Arranging", "joining": "Joining and cutting", "triangles": "Triangles", "convolution": "Convolution",
+    "sampled": "Values at given places",
     "polynomials": "Polynomials and integrals", "linear_algebra": "Linear algebra", "determinants": "Determinants",
     "factorisations": "Factorisations", "spectral": "Eigenvalues", "matrix_functions": "Functions of matrices",
     "leaves": "Element types", "control": "Loops", "batching": "Batches", "implicit": "Implicit functions",
@@ -37,7 +38,7 @@ THEMES = {
 """The modules of the table, and what their sections are called."""
 
 
-ELEMENTWISE = ("special", "arithmetic", "removable", "defects", "functions", "activations")
+ELEMENTWISE = ("special", "special_integrals", "arithmetic", "removable", "defects", "functions", "activations")
 """Themes whose examples are numbers."""
 
 

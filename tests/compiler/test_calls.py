@@ -190,7 +190,7 @@ def test_scalar_instructions_on_special_values(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("name", EXTERN)
 def test_functions_of_scipy(name: str) -> None:
     row = SCALARS[name]
-    arrays = [np.linspace(0.1, 0.9, 7), np.linspace(0.2, 3, 7)][: len(row.args)]
+    arrays = [np.linspace(0.1, 0.9, 7), np.linspace(0.2, 3, 7), np.linspace(0.2, 0.8, 7)][: len(row.args)]
     inputs = ", ".join(f"x{k}: f64[n]" for k in range(len(row.args)))
     call = f"{name}({', '.join(f'x{k}[i]' for k in range(len(row.args)))})"
     kernel = kernel_of(f"program({inputs})\n  t: f64[i < n] = {call}\n  return t\n")
