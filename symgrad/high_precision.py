@@ -14,6 +14,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
+from . import high_precision_matrices
 from .compiler.types import ArrayType, evaluate, is_float
 from .errors import ArgumentError, SymgradError
 from .expression import Expr, constant_value, symbol_name
@@ -26,20 +27,29 @@ MEANINGS: dict[str, Meaning] = {}
 
 
 def run(roots: Sequence[Node], values: Mapping[Node, Any], sizes: Mapping[str, int]) -> list[Array]:
-    """The values of `roots` at mpmath's working precision, where `values` are those of the symbols (`exactly` makes
-    them).
+    """The values of `roots` at mpmath's working precision, where `values` are those of the symbols, or of other nodes
+    (`exactly` makes them).
 
     Floating-point results are object arrays of mpmath numbers.  Raises ArgumentError for an operation that has no
     meaning in high precision here."""
     known: dict[Node, Array] = {}
-    for x in postorder(roots):
-        if x.op.name == "symbol":
-            if x not in values:
-                raise KeyError(symbol_name(x))
+    for x in _needed(roots, values):
+        if x in values:
             known[x] = values[x]
+        elif x.op.name == "symbol":
+            raise KeyError(symbol_name(x))
         else:
             known[x] = _fitted(_computed(x, [known[i] for i in x.inputs], sizes), x.type)
     return [known[root] for root in roots]
+
+
+def _needed(roots: Sequence[Node], values: Mapping[Node, Any]) -> list[Node]:
+    """What `roots` are computed from, down to nodes that have values."""
+    order, needed = postorder(roots), set(roots)
+    for x in reversed(order):
+        if x in needed and x not in values:
+            needed.update(x.inputs)
+    return [x for x in order if x in needed]
 
 
 def exactly(a: Any) -> Array:
@@ -138,7 +148,7 @@ def _constant(args: Sequence[Array], x: Node, sizes: Mapping[str, int]) -> Any:
     return exactly(np.broadcast_to(value, tuple(evaluate(n, sizes) for n in x.type.shape)))
 
 
-@_means("size", "delta", "cast", "bound")
+@_means("size", "delta", "cast")
 def _cast(args: Sequence[Array], x: Node, sizes: Mapping[str, int]) -> Any:
     value = args[0] if x.op.name == "cast" else np.asarray(x.op.evaluate([], x.params, sizes))
     if not is_float(x.type.dtype):
@@ -270,4 +280,6 @@ def _solve(args: Sequence[Array], x: Node, sizes: Mapping[str, int]) -> Any:
     return MEANINGS["inv"]([args[0]], x.inputs[0], sizes) @ args[1]
 
 
-__all__ = ["exactly", "run"]
+MEANINGS.update(high_precision_matrices.MEANINGS)
+
+__all__ = ["MEANINGS", "exactly", "run"]

@@ -69,7 +69,7 @@ def divided(
     f = FUNCTIONS
     low, high = points[0], points[-1]
     gap = high - low
-    close = gap <= near * f["minimum"](f["maximum"](f["abs"](low), f["abs"](high)), 1)
+    close = gap <= near
     upper, lower = (divided(roots, part, numbers, near, rules) for part in (points[1:], points[:-1]))
     plain = (upper - lower) / f["where"](gap > 0, gap, 1)
     few, many = (_mean(roots[order], points, numbers, rule) for rule in rules)

@@ -29,7 +29,7 @@ from .elementwise import unbroadcast
 from .linear_algebra import linalg, require_matrix, symmetric, t
 
 NEAR = 0.05
-"""Gap, relative to the arguments (or to 1, if they are larger), up to which a mean is tried."""
+"""Gap up to which a mean is tried; it counts where two rules agree."""
 FEW, MANY = 4, 7
 """Numbers of points at which a mean is tried."""
 
@@ -125,7 +125,7 @@ def _divided(tables: Sequence[FlatTable | None], points: Any, numbers: Sequence[
         return _value(tables[0], points[..., 0], numbers)
     low, high = points[..., 0], points[..., -1]
     gap = high - low
-    close = gap <= NEAR * np.minimum(np.maximum(np.abs(low), np.abs(high)), 1)
+    close = gap <= NEAR
     apart = np.where(gap > 0, gap, 1)
     upper, lower = _divided(tables, points[..., 1:], numbers), _divided(tables, points[..., :-1], numbers)
     plain = (upper - lower) / apart

@@ -80,11 +80,26 @@ def _may_lose_digits(x: Node) -> bool:
         return False
     reach = reachable(x)
     if reach <= ARITHMETIC:
-        return False
+        return root == "add" and _are_near(x)
     if root == "add":
         return any(i.op.name == "constant" for i in x.inputs) or _are_alike(x)
     tried = STABLE.tried(root, frozenset(reach | ARITHMETIC), True)
     return any(e.near or (e.rule and not e.needs <= ARITHMETIC) for e in tried)
+
+
+def _kind(x: Node) -> str:
+    """The name of the operation, one for both logarithms."""
+    return "log" if x.op.name == "log1p" else x.op.name
+
+
+def _are_near(x: Node) -> bool:
+    """Whether both terms of a sum are quotients, or powers, by sums of which one is a term of the other or that have a
+    term in common."""
+    if len(x.inputs) != 2 or x.inputs[0].op is not x.inputs[1].op or x.inputs[0].op.name not in ("div", "pow"):
+        return False
+    p, q = (i.inputs[1 if i.op.name == "div" else 0] for i in x.inputs)
+    first, second = ({y, *(y.inputs if y.op.name in ("add", "sub") else ())} for y in (p, q))
+    return p is not q and any(y.op.name != "constant" for y in first & second)
 
 
 def _are_alike(x: Node) -> bool:
@@ -93,7 +108,7 @@ def _are_alike(x: Node) -> bool:
     a, b = x.inputs
     if a in b.inputs or b in a.inputs:
         return True
-    f, g = ({i.op.name, *(j.op.name for j in i.inputs if i.op.name in ARITHMETIC)} - ARITHMETIC for i in x.inputs)
+    f, g = ({_kind(i), *(_kind(j) for j in i.inputs if i.op.name in ARITHMETIC)} - ARITHMETIC for i in x.inputs)
     if f.isdisjoint(g):
         return False
     first, second = _below(a), _below(b)
@@ -136,7 +151,7 @@ def _settled_function(x: Node) -> Node:
     reach = reachable(x)
     reach |= {"add", "mul"} if "sub" in reach else {"mul"} if "neg" in reach else set()
     tried = STABLE.tried(x.op.name, frozenset(reach), True)
-    if not any(e.near for e in tried):
+    if not any(e.near for e in tried) and not (x.op.name == "log" and x.inputs[0].op.name == "div"):
         parts = _written(parts_of(x))
         if not any(e.rule is not None and e.rule.parts() <= parts for e in tried):
             return x

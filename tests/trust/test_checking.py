@@ -86,8 +86,22 @@ def test_lost_digits_are_no_certificate() -> None:
 def test_what_cannot_be_checked_says_why() -> None:
     with pytest.raises(ArgumentError, match="one floating-point number"):
         compiled("2*x", x="n").check([1.0, 2.0])
-    with pytest.raises(ArgumentError, match="no meaning in high precision"):
-        compiled("sum(svdvals(A))", A="n,n").check(np.eye(2))
+
+
+MATRIX = np.array([[1.3, -0.4, 0.2], [0.5, 0.9, -0.7], [0.1, 0.6, -1.1]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["sum(exp(eigvalsh(A)))"])
+def test_factorisations_have_certificates(text: str) -> None:
+    certificate = compiled(text, A="n,n").check(MATRIX)
+    assert certificate and certificate.worst["gradient"].digits > 20
+
+
+def test_loops_have_certificates() -> None:
+    x = sg.vector("x", "n")
+    last, _ = sg.scan(lambda c, s: (sg.sin(c) + s**2, c), 0.3, x)
+    assert sg.compile(last, inputs=[x], wrt="x").check(np.array([0.3, -0.7]))
 
 
 # ---- trace_nan

@@ -8,19 +8,17 @@ import mpmath
 import numpy as np
 import pytest
 
-from symgrad import high_precision, interpreter
+from symgrad import high_precision, interpreter, loops_in_high_precision  # noqa: F401  (knows loops)
 from symgrad.errors import ArgumentError
 from symgrad.expression import FUNCTIONS, Expr, symbols_of
-from symgrad.graph import OPS, node, postorder
+from symgrad.graph import OPS, postorder
 from tests.ops.harness import Row, close, generator, jacobian, sampled, values
 from tests.ops.rows import ROWS
 
-WITHOUT = {
-    "argmax", "argmin", "cofactor", "cofactor_slope", "custom", "eigh", "eigvalsh", "implicit_root", "lstsq",
-    "pinv", "qr", "scan", "solve_triangular", "spectral", "svd", "svdvals", "while", "detsign", "searchsorted",
-    "matrix_function", "full_svd", "nonzero",
-}  # fmt: skip
+WITHOUT = {"custom", "implicit_root", "searchsorted", "matrix_function", "full_svd", "nonzero"}
 """Operations that have no meaning in high precision: a certificate says so."""
+OTHERWISE = {"np.quantile(w, 0.3, method='nearest')"}
+"""A tie in floating point that is none in exact arithmetic."""
 
 
 def without(roots: list[Expr]) -> bool:
@@ -42,7 +40,7 @@ def test_rows(row: Row) -> None:
     roots = [y]
     if row.orders and y.dtype == "f64":
         roots += [jacobian(y, x) for name, x in zip(row.shapes, symbols, strict=True) if name in row.differentiable()]
-    if without(roots[:1]) or y.dtype == "f32":  # which rounds
+    if without(roots[:1]) or row.name in OTHERWISE or y.dtype == "f32":  # which rounds
         return
     roots = [r for r in roots if not without([r])]
     expected = [np.asarray(row.numpy(*arrays))]
@@ -52,7 +50,7 @@ def test_rows(row: Row) -> None:
         close(a, b, max(row.tolerance, 1e-11))
 
 
-PARAMETRIC = {"polygamma", "jv", "yv", "iv", "ive", "erfcx_derivative", "heaviside"}
+PARAMETRIC = {"polygamma", "jv", "yv", "iv", "ive", "kv", "kve", "erfcx_derivative", "heaviside"}
 ELEMENTWISE = [
     op for op in OPS.values()
     if op.partials is not None and op.mpmath is not None and op.domain and op.name in FUNCTIONS.keys() - PARAMETRIC
@@ -71,9 +69,8 @@ def test_elementwise(op: Any) -> None:
 
 
 def test_what_has_no_meaning_says_so() -> None:
-    a = Row("svd", {"A": "n,n"}, lambda a: a, lambda a: a).symbols()[0]
-    root = FUNCTIONS["svdvals"](a) if "svdvals" in FUNCTIONS else FUNCTIONS["svd"](a)
+    a = Row("svd", {"A": "m,n"}, lambda a: a, lambda a: a).symbols()[0]
+    root = FUNCTIONS["svd"](a)[0]
     (x,) = symbols_of([root.node])
     with pytest.raises(ArgumentError, match="no meaning in high precision"):
-        high_precision.run([root.node], {x: high_precision.exactly(np.eye(2))}, {"n": 2})
-    assert node(root.node.op, root.node.inputs, root.node.params) is root.node
+        high_precision.run([root.node], {x: high_precision.exactly(np.eye(2))}, {"m": 2, "n": 2})

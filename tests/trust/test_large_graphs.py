@@ -33,6 +33,15 @@ PARTS = [
     ("tanh(x)/x", 1e-5, lambda x: mpmath.tanh(x) / x),
     ("exp(x)/(1 + exp(x))", 800.0, lambda x: 1 / (1 + mpmath.exp(-x))),
     ("sqrt(1 + x**2)", 1e200, lambda x: mpmath.sqrt(x**2 + 1)),
+    ("log(x + 1) - log(x)", 1e12, lambda x: mpmath.log1p(1 / x)),
+    ("1/(x + 1) - 1/x", 1e9, lambda x: -1 / (x * (x + 1))),
+    ("log((1 + x)/(1 - x))", 1e-9, lambda x: 2 * mpmath.atanh(x)),
+    ("(x + 1)**2 - x**2", 1e9, lambda x: 2 * x + 1),
+    ("(exp(2*x) - 1)/(exp(2*x) + 1)", 1e-9, mpmath.tanh),
+    ("-log(1 - 1/(1 + exp(-x)))", -700.0, lambda x: mpmath.log1p(mpmath.exp(x))),
+    ("x - log(1 + x)", 1e-6, lambda x: x - mpmath.log1p(x)),
+    ("log(0.5*(1 + erf(x/sqrt(2))))", -20.0, lambda x: mpmath.log(mpmath.ncdf(x))),
+    ("sqrt(x**2 + 1) - x", 1e9, lambda x: 1 / (mpmath.sqrt(x * x + 1) + x)),
 ]
 
 
