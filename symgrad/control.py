@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from math import isqrt
 from typing import Any
 
-from .compiler.types import RANK, ArrayType, Dim, is_float
+from .compiler.types import RANK, ArrayType, Dim, floordiv, is_float
 from .errors import ArgumentError, DTypeError, ShapeError
 from .expression import FUNCTIONS, Expr, apply, broadcast_shapes, cast, dim, function, lift
 from .graph import Node, flatten, postorder, substitute
 from .loops import Carried, bound, make_scan, unpacked
 from .ops.arithmetic import where
 from .ops.contraction import broadcast_to
-from .ops.shaping import reshape
+from .ops.shaping import reshape, slice_axes
 from .trees import Tree, leaves, mapped, rebuilt
 
 _tracing = threading.local()
@@ -90,7 +90,7 @@ def scan(step: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: Any
     `init`, `xs` and `y` are arrays or nested tuples, lists and dicts of them; `y` may be None.  Without `xs`,
     `length` says how many steps there are.  The carried values keep their shapes.  With `reverse` the last slice
     comes first.  Differentiable to any order in everything; with `checkpoint` reverse mode keeps about the square
-    root of the number of steps (an integer then) in memory.
+    root of the number of steps in memory (of n steps with a name, n/64 + 64 of them).
 
     Raises ShapeError, ArgumentError.
 
@@ -142,25 +142,29 @@ def _length(slices: Sequence[Expr], length: Any) -> Dim:
     return steps
 
 
+BLOCK = 64
+"""Steps of a block where the number of steps has a name: the square root of 4096."""
+
+
 def _checkpointed(step: Callable[[Any, Any], Any], start: Any, xs: Any, steps: Dim, reverse: bool) -> Any:
     """A scan over blocks of steps, of each of which only the beginning is kept, and over the steps that fill no
     block."""
-    if not isinstance(steps, int):
-        raise ArgumentError(f"scan: checkpoint=True needs a number of steps that is an integer, got {steps}")
-    block = isqrt(max(steps, 1))
-    whole = steps - steps % block
+    block = isqrt(max(steps, 1)) if isinstance(steps, int) else BLOCK
+    count = floordiv(steps, block)
+    whole = count * block
 
-    def part(tree: Any, first: int, end: int, shape: tuple[int, ...]) -> Any:
+    def part(tree: Any, first: Dim, end: Dim, shape: tuple[Dim, ...]) -> Any:
         def cut(x: Any) -> Expr:
-            a = lift(x)[first:end]
-            return reshape(a, (*shape, *a.type.shape[1:]))
+            a = lift(x)
+            rest = tuple((0, n, 1) for n in a.type.shape[1:])
+            return reshape(slice_axes(a, [(first, end - first, 1), *rest]), (*shape, *a.type.shape[1:]))
 
         return None if tree is None else mapped(cut, tree)
 
     def blocks(carried: Any) -> Any:
-        rows = part(xs, 0, whole, (whole // block, block))
+        rows = part(xs, 0, whole, (count, block))
         inner = lambda c, x: scan(step, c, x, block, reverse=reverse)  # noqa: E731
-        last, ys = scan(inner, carried, rows, whole // block, reverse=reverse)
+        last, ys = scan(inner, carried, rows, count, reverse=reverse)
         return last, None if ys is None else mapped(lambda y: reshape(y, (whole, *y.type.shape[2:])), ys)
 
     def rest(carried: Any) -> Any:

@@ -238,3 +238,19 @@ def test_the_body_of_a_derivative_is_stable() -> None:
     total, _ = F["scan"](lambda s, x: (s + sg.log(1 + sg.exp(x)), None), 0.0, xs)
     x = np.array([-700.0, -30.0, 0.5, 800.0])
     np.testing.assert_allclose(sg.compile(total, wrt=xs).grad(x), np.exp(-np.logaddexp(-x, 0)), rtol=2e-15)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("steps", [1, 63, 64, 150])
+def test_checkpointing_of_a_named_length(steps: int, reverse: bool) -> None:
+    x = sg.vector("x", "n")
+
+    def step(s: Any, v: Any) -> Any:
+        return sg.sin(s + v), s * v
+
+    values = np.random.default_rng(steps).normal(size=steps)
+    plain, kept = (F["scan"](step, 0.3, x, checkpoint=c, reverse=reverse) for c in (False, True))
+    for a, b in zip(plain, kept, strict=True):
+        np.testing.assert_allclose(b(x=values), a(x=values), rtol=1e-14)
+        slopes = [sg.compile(sg.sum(y * y).grad("x"), inputs=[x])(values) for y in (a, b)]
+        np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-12, atol=1e-14)
