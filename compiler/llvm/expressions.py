@@ -371,9 +371,12 @@ class Expressions(Function):
         chosen = [self.value(part) for part in expr.index]
         rest = value._replace(axes=tuple(axis for axis in value.axes if axis not in own))
         axes = self.joined(*chosen, rest)
+        last = dict(zip(value.axes, map(max, zip(*value.refs, strict=True)), strict=True))
         refs = {}
         for at in self.coordinates(axes):
             place = {**at, **{axis: int(part.ref(at)) for axis, part in zip(own, chosen, strict=True)}}
+            for axis in last.keys() & set(own):  # what is not there is asked for only where a condition rejects it
+                place[axis] = min(max(place[axis], 0), last[axis])
             refs[tuple(at.values())] = value.ref(place)
         return Value(value.dtype, value.lanes, axes, refs)
 

@@ -208,7 +208,7 @@ def _merge_masks(collected: dict[Node | None, Fraction]) -> dict[Node | None, Fr
         if base is not None and base.op.name == "mask":
             groups.setdefault(base.inputs[0], []).append(base)
     for condition, bases in groups.items():
-        if len({b.type.shape for b in bases}) == 1 and len(bases) > 1:
+        if len(bases) > 1 and (not condition.type.shape or len({b.type.shape for b in bases}) == 1):
             terms = [(collected.pop(b), b.inputs[1]) for b in bases]
             inner = build_sum(
                 terms, ArrayType(bases[0].type.dtype, broadcast_shapes("add", [b.inputs[1].type for b in bases]))
@@ -442,17 +442,46 @@ def _einsum(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
 
 # ---- selections and conversions
 
+NEAR = 40
+"""In so many nodes a mask is looked for inside another."""
+
+
 @step("mask")
 def _mask(x: Node, inputs: tuple[Node, ...], free: Sequence[bool]) -> Node:
     condition, value = inputs
     if value.op.name == "mask" and value.inputs[0] is condition:
         return value
+    if not condition.type.shape:
+        value = _where_it_holds(condition, value)
     if condition.op.name == "constant" and constant_value(condition).all() and value.type.shape == x.type.shape:
         return value
     c, base = split(value)
     if c == ONE or base is None:
-        return node(x.op, inputs)
+        return node(x.op, (condition, value))
     return scaled(c, node(x.op, (condition, base)))
+
+
+def _where_it_holds(condition: Node, value: Node) -> Node:
+    """`value` with what it masks by the scalar `condition` itself laid open: where that does not hold, all of `value`
+    is masked.  Looks through sums and products, not far."""
+    order: list[Node] = []
+    pending = [(value, False)]
+    while pending:
+        x, done = pending.pop()
+        if done:
+            order.append(x)
+        elif x.op.name in ("add", "mul", "div", "einsum", "mask") and x not in order:
+            if len(order) + len(pending) > NEAR:
+                return value
+            pending += [(x, True), *((i, False) for i in x.inputs)]
+    new: dict[Node, Node] = {}
+    for x in order:
+        inputs = tuple(new.get(i, i) for i in x.inputs)
+        if x.op.name == "mask" and inputs[0] is condition and inputs[1].type.shape == x.type.shape:
+            new[x] = inputs[1]
+        elif inputs != x.inputs:
+            new[x] = rebuild(node(x.op, inputs, x.params))
+    return new.get(value, value)
 
 
 @step("where")

@@ -67,13 +67,13 @@ class Bag:
                 self.above.append(x)
             elif x.op.name == "delta":
                 self.deltas.append((x, labels))
-            elif x.op.name == "mask" and has_delta(x.inputs[1]) and len(set(labels)) == len(labels):
+            elif x.op.name == "mask" and _comes_out(x) and len(set(labels)) == len(labels):
                 (condition, own, _), value = self._aligned(x.inputs, labels, True)[::-1]
                 mask = _spread(condition, own)
                 if any(k not in labels for k in mask[1]):
                     self.factors.append((x, labels))
-                elif self.opens:
-                    self.masks.append(mask)
+                elif self.opens or not mask[1]:
+                    self.masks += [mask] if mask not in self.masks else []
                     pending.append(value)
                 else:
                     self._take_masked(mask, value[0], value[1], labels)
@@ -303,6 +303,11 @@ class Bag:
         return einsum_node([x for x, _ in factors], [ls for _, ls in factors], self.out, self.sizes)
 
 
+def _comes_out(x: Node) -> bool:
+    """Whether a mask is taken out of products: one of an identity, and one that is all or nothing."""
+    return not x.inputs[0].type.shape or has_delta(x.inputs[1])
+
+
 def _spread(x: Node, labels: Labels) -> Factor:
     """`x` without axes of size 1 that an einsum put between its own, and without exchanges of axes."""
     while x.op.name == "einsum" and len(x.inputs) == 1:
@@ -314,13 +319,33 @@ def _spread(x: Node, labels: Labels) -> Factor:
     return x, labels
 
 
-def _distributable(x: Node, labels: Labels, out: Labels) -> bool:
-    """Whether `x` is a sum, over some of whose labels the einsum sums, with an identity in a term.
+def _distributable(x: Node, labels: Labels, out: Labels, alone: bool) -> bool:
+    """Whether `x`, `alone` in an einsum or not, is a sum whose terms are products of less when they are taken one by
+    one.
 
-    Distributed, the identity is substituted away, or it stands outside of the summation instead of in every summand."""
-    return any(k not in out for k in labels) and any(
-        len(t.type.shape) == len(labels) and has_delta(t) for t in _summands(x)
+    Where the einsum sums over some of its labels, an identity in a term is substituted away, or stands outside of the
+    summation instead of in every summand; in a mere sum all terms must have one.  Of products of arrays that it takes
+    the diagonal of, only the diagonal is computed."""
+    terms = _summands(x)
+    if any(k not in out for k in labels):
+        if alone and any(n != 1 for k, n in zip(labels, x.type.shape, strict=True) if k not in out):
+            return x.op.name == "add" and all(has_delta(t) or _holds_deltas(t) for t in terms)
+        return any(len(t.type.shape) == len(labels) and has_delta(t) for t in terms)
+    return len(set(labels)) < len(labels) and any(_is_einsum(t) for t in terms)
+
+
+def _holds_deltas(term: Node) -> bool:
+    """Whether a term is an array product with a sum of nothing but identities, times other factors each, in it."""
+    _, base = split(term)
+    return _is_einsum(term) and base is not None and any(
+        bool(i.inputs) and i.op.name == "add" and all(map(has_delta, i.inputs)) for i in base.inputs
     )
+
+
+def _is_einsum(term: Node) -> bool:
+    """Whether a term is a number times a product of arrays."""
+    _, base = split(term)
+    return base is not None and base.op.name == "einsum"
 
 
 def _summands(x: Node) -> list[Node]:
@@ -358,10 +383,10 @@ def reduce_einsum(
 ) -> Node:  # fmt: skip
     """The canonical node of an einsum of canonical operands; `sizes` are those of result labels that no operand has."""
     bag = fill_outside(operands, labels, out, sizes, dtype, free)
-    if len(bag.factors) + len(bag.deltas) > 1:
-        for k, (x, ls) in enumerate(bag.factors):
-            if _distributable(x, ls, bag.out):
-                return bag.masked(_distributed(bag, k))
+    alone = len(bag.factors) + len(bag.deltas) == 1
+    for k, (x, ls) in enumerate(bag.factors):
+        if _distributable(x, ls, bag.out, alone):
+            return bag.masked(_distributed(bag, k))
     return bag.masked(_product(bag))
 
 
