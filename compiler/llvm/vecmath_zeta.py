@@ -50,9 +50,9 @@ def zeta(b: Builder, s: Value, q: Value) -> Value:
     rest = b.call("pow", at, -s)
     ratio, inverse = s / at, 1.0 / (at * at)
     series = zero
-    for k, c in enumerate(CORRECTIONS):
+    for j, c in enumerate(CORRECTIONS):
         series = b.fma(ratio, c, series)
-        ratio = ratio * (s + (2.0 * k + 1.0)) * (s + (2.0 * k + 2.0)) * inverse
+        ratio = ratio * (s + (2.0 * j + 1.0)) * (s + (2.0 * j + 2.0)) * inverse
     counts = b.abs(rest) > b.abs(total) * NOTHING
     tail = rest * (at / (s - 1.0) + (series + 0.5))
     value = total + b.select(counts, low + tail, low)

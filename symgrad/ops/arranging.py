@@ -175,7 +175,8 @@ def _padded(x: Expr, axis: int, before: Dim, after: Dim, mode: str, fill: tuple[
         case "linear_ramp":
             edge, (low, high) = take(x, minimum(maximum(k, 0), last), axis), (lift(v).astype(x.dtype) for v in fill)
             out = maximum(-at, 0) / maximum(size(before), 1), maximum(at - last, 0) / maximum(size(after), 1)
-            return edge + (low - edge) * out[0].astype(x.dtype) + (high - edge) * out[1].astype(x.dtype)
+            ramp: Expr = edge + (low - edge) * out[0].astype(x.dtype) + (high - edge) * out[1].astype(x.dtype)
+            return ramp
         case "edge":
             source = minimum(maximum(k, 0), last)
         case "wrap":

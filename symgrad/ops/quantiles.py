@@ -69,7 +69,8 @@ def _by_method(ordered: Expr, q: Expr, method: str) -> Expr:
     below, above = _at(ordered, low), _at(ordered, f["minimum"](low + 1, n - 1))
     if method == "midpoint":
         return where(place == low, below, (below + above) * 0.5)
-    return below + (place - low) * (above - below)
+    between: Expr = below + (place - low) * (above - below)
+    return between
 
 
 def _at(ordered: Expr, place: Expr) -> Expr:

@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 from ..expression import FUNCTIONS, Expr, dim, function, lift, unify
 from .arithmetic import where
-from .arranging import part
-from .contraction import axes_from_right, unit_axes
+from .contraction import axes_from_right, broadcast_to, unit_axes
+from .joining import part
 from .shaping import concatenate, reshape, take
 
 
@@ -106,8 +106,9 @@ def nanvar(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: bool = False) -
     known = ~f["isnan"](operand)
     off = operand - f["mean"](operand, axis, keepdims=True, where=known)
     count = f["sum"](known, axis, keepdims=keepdims)
-    total: Expr = f["sum"](off**2, axis, keepdims=keepdims, where=known)
-    return total / (count - ddof).astype(operand.dtype)
+    total = f["sum"](off**2, axis, keepdims=keepdims, where=known)
+    result: Expr = total / (count - ddof).astype(operand.dtype)
+    return result
 
 
 @function("nanstd", numpy=[np.nanstd])
@@ -130,7 +131,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any) -> Expr:
     result = values[-1] if len(values) > len(conditions) else lift(0).astype(operand.dtype)
     for condition, value in zip(conditions, values, strict=False):
         result = where(lift(condition), value, result)
-    return FUNCTIONS["broadcast_to"](result, operand.type.shape) if result.ndim < operand.ndim else result
+    return broadcast_to(result, operand.type.shape) if result.ndim < operand.ndim else result
 
 
 @function("tri", numpy=[np.tri])

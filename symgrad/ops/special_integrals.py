@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NotDifferentiable
+from ..errors import ArgumentError, NotDifferentiable
 from ..expression import FUNCTIONS, Expr, apply, function, unify
 from .elementwise import elementwise, unary
 from .special import bessel, member, order_of, scipy_special
@@ -205,10 +205,8 @@ def poch(z: Any, m: Any) -> Expr:
 
 
 @function("multigammaln")
-def multigammaln(a: Any, d: int) -> Expr:
+def multigammaln(a: Any, d: Any) -> Expr:
     """The logarithm of the gamma function of `d` dimensions, for a > (d - 1)/2."""
-    from ..errors import ArgumentError
-
     if not isinstance(d, int | np.integer) or isinstance(d, bool) or not 1 <= d <= 1000:
         raise ArgumentError(f"multigammaln: the dimension must be an integer from 1 to 1000, got {d!r}")
     (x,), _ = unify([a], want_float=True)
