@@ -10,7 +10,7 @@ def functions(expr: Expr) -> int:
     """The calls of mathematical functions in `expr`."""
     match expr:
         case Call(op, args):
-            return _is_function(op) + sum(map(functions, args))
+            return is_function(op) + sum(map(functions, args))
         case _:
             return 0
 
@@ -28,10 +28,11 @@ def is_dear(expr: Expr) -> bool:
     """Whether `expr` calls a mathematical function or divides."""
     match expr:
         case Call(op, args):
-            return _is_function(op) or op == "div" or any(map(is_dear, args))
+            return is_function(op) or op == "div" or any(map(is_dear, args))
         case _:
             return False
 
 
-def _is_function(op: str) -> bool:
+def is_function(op: str) -> bool:
+    """Whether `op` is a mathematical function, of many instructions of the processor."""
     return any(not isinstance(form, tuple) or len(form) > 4 for form in SCALARS[op].emit.values())

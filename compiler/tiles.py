@@ -8,9 +8,10 @@ from functools import lru_cache
 
 from .outline import Outline
 from .types import DTYPES, ArrayType, evaluate, product
+from .work import instructions
 
-PARALLEL_BYTES = 2**20
-"""Data of which a pass is cut up for threads: reading it takes as long as waking them."""
+PARALLEL = 5_000_000
+"""Instructions on elements from where on passes are cut up for threads: some 0.5 ms, twice what waking them takes."""
 MOST = 4096
 """The most rows of a tile: within one sums are not pairwise."""
 
@@ -18,6 +19,7 @@ MOST = 4096
 def plan_passes(outline: Outline, numbers: Mapping[str, int], threads: int) -> tuple[dict[str, int], int]:
     """`numbers` with the sizes of tiles and leaves added, and the bytes of scratch memory for partial results."""
     known, scratch = dict(numbers), 0
+    pays = instructions(outline.work, numbers) >= PARALLEL
     for action in outline.passes:
         length = evaluate(action.length, known)
         row = sum(_bytes(type_, known) for type_ in action.rows)
@@ -25,7 +27,7 @@ def plan_passes(outline: Outline, numbers: Mapping[str, int], threads: int) -> t
         tile = tile_rows(row, length, action.least, second_level_cache())
         leaf = leaf_rows(tile, row, partial)
         leaves = -(-length // leaf)
-        many = threads if leaves > 1 and length * row >= PARALLEL_BYTES else 1
+        many = threads if leaves > 1 and pays else 1
         known |= {f"{action.name}.tile": tile, f"{action.name}.leaf": leaf}
         known |= {f"{action.name}.leaves": leaves, f"{action.name}.threads": many}
         depth = leaves.bit_length() + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .costs import is_function
 from .dependences import types_defined
 from .externs import NATIVE
 from .index import Assign, Call, Expr, Extern, Load, Loop, Program, Reduce
@@ -13,6 +14,9 @@ from .types import ArrayType, Dim, evaluate, product
 
 LONG = 50_000
 """Instructions on elements that take some 20 µs: handing the interpreter's lock over pays from there on."""
+
+FUNCTION = 10
+"""What a mathematical function counts."""
 
 
 def work(program: Program) -> Work:
@@ -52,7 +56,7 @@ def _instructions(value: Expr) -> int:
     while pending:
         part = pending.pop()
         if isinstance(part, Call):
-            count += 1
+            count += FUNCTION if is_function(part.op) else 1
             pending += part.args
         elif isinstance(part, Load):
             count += 1

@@ -51,7 +51,7 @@ def logistic_kernel() -> Kernel:
 
 
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(tiles, "PARALLEL", 0)
     monkeypatch.setattr(tiles, "second_level_cache", lambda: 0)
     arguments = data(5000, 3)
     loss, gradient = kernel_of(LOGISTIC)(*arguments)
