@@ -33,7 +33,7 @@ def _symmetric(x: Node) -> bool:
         return bool(x.params[1] == 0)
     if x.op.name == "add":
         return _sum_is_symmetric(x)
-    if x.op.partials is not None or x.op.name in ELEMENTWISE or x.op.name == "inv":
+    if x.op.partials is not None or x.op.name in ELEMENTWISE or x.op.name in ("inv", "cofactor"):
         return all(not i.type.shape or _known.get(i, False) for i in x.inputs)
     return False
 

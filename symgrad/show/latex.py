@@ -213,7 +213,7 @@ class _Latex:
     def _braced(self, base: Term) -> list[Piece]:
         """What gets a subscript, in braces if it may have one already: TeX refuses a second."""
         plain = base.form == "name" and "_" not in self.name(base.data[0], base.rank)
-        return [(base, ATOM)] if plain or self.strength(base) < ATOM else ["{", (base, ATOM), "}"]
+        return [(base, ATOM)] if plain else ["{", (base, ATOM), "}"]
 
     def _other(self, t: Term) -> list[Piece]:
         if t.form == "index":

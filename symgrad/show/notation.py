@@ -17,9 +17,10 @@ from typing import Any
 from ..compiler.types import RANK, ArrayType, is_float
 from ..expression import FUNCTIONS, Expr, constant_value
 from ..graph import Node, consumer_counts, postorder
+from ..rewrite.symmetry import is_symmetric
 from .arrays import Arrays
 from .constants import named_number, ratio
-from .terms import Term, Terms, factors_of, signed
+from .terms import Term, Terms, factors_of, halving, signed
 
 OPERATORS = {"floordiv": "//", "mod": "%"}
 NESTING = {"add": "sum", "sub": "sum", "neg": "sum", "mul": "product"}
@@ -44,7 +45,9 @@ class Notation:
         self._parts: dict[Node, list[tuple[int, Term]]] = {}
         arrays = Arrays(self)
         for x in self.order:
-            self.of[x] = self._term(x, arrays)
+            t = self.of[x] = self._term(x, arrays)
+            if t.form == "call" and x.op.name in ("inv", "cofactor") and is_symmetric(x):
+                self.terms.symmetric.add(t)
 
     def _inner_nodes(self) -> set[Node]:
         """The sums that only a sum uses, and the products that only a product uses: they are written as part of it."""
@@ -186,7 +189,7 @@ class Notation:
         if x in self._inner:
             return self._postponed(x, parts)
         factors = [t for _, t in self._gathered(parts)]
-        halves, rest = _halving(factors) if len(factors) > 1 else (1, factors)
+        halves, rest = halving(factors) if len(factors) > 1 else (1, factors)
         body = self.terms.product(rest, x.type.rank)
         if halves == 1:
             return body
@@ -226,7 +229,7 @@ class Notation:
 
     def _div(self, x: Node) -> Term:
         top, bottom = self._factors(x)
-        halves, rest = _halving([top])
+        halves, rest = halving([top])
         if halves != 1 and not rest and bottom.form != "number":
             sign, body = signed(bottom)
             bottom = self.terms.product([self.terms.number(sign * halves), *factors_of(body)])
@@ -300,18 +303,6 @@ def _common(spelled: Sequence[tuple[str, bool]], wants_float: bool) -> str:
         if RANK[d] > RANK[best] and not is_float(best):
             best = d
     return "f64" if wants_float and not is_float(best) else best
-
-
-def _halving(factors: list[Term]) -> tuple[int, list[Term]]:
-    """The power of two (up to 1024) that a coefficient 1/2**k divides by, and the factors without it."""
-    for k, t in enumerate(factors):
-        sign, body = signed(t)
-        if body.form == "number" and isinstance(body.data[0], float) and 0 < body.data[0] < 1:
-            n = 1 / body.data[0]
-            if n <= 1024 and math.frexp(n)[0] == 0.5:
-                rest = factors[:k] + factors[k + 1 :]
-                return sign * int(n), rest
-    return 1, factors
 
 
 def _is_size(x: Node) -> bool:

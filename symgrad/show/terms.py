@@ -92,6 +92,8 @@ class Terms:
         self._known: dict[tuple[Any, ...], Term] = {}
         self.counts: dict[Term, Dim] = {}
         """How many elements a term that is a sum over axes adds up, so that a quotient can be recognised as a mean."""
+        self.symmetric: set[Term] = set()
+        """Terms of matrices that are their own transposes by their form."""
 
     def make(self, form: str, parts: Iterable[Term] = (), data: tuple[Any, ...] = (), rank: int = 0) -> Term:
         """The term of this form, the existing one if there is one."""
@@ -213,7 +215,7 @@ class Terms:
 
     def transpose(self, t: Term) -> Term:
         """``t.T``; vectors and diagonal matrices are their own transposes."""
-        if t.rank < 2 or (t.form == "call" and t.rank == 2 and t.data[0] in ("diag", "eye")):
+        if t.rank < 2 or t in self.symmetric or (t.form == "call" and t.rank == 2 and t.data[0] in ("diag", "eye")):
             return t
         if t.form == "transpose":
             return t.parts[0]
@@ -258,6 +260,18 @@ def _factor_class(t: Term) -> tuple[int, int]:
 def _is_number_quotient(t: Term) -> bool:
     body = signed(t)[1]
     return body.form in ("quotient", "product") and body.data == ("number",)
+
+
+def halving(factors: list[Term]) -> tuple[int, list[Term]]:
+    """The power of two (up to 1024) that a coefficient 1/2**k divides by, and the factors without it."""
+    for k, t in enumerate(factors):
+        sign, body = signed(t)
+        if body.form == "number" and isinstance(body.data[0], float) and 0 < body.data[0] < 1:
+            n = 1 / body.data[0]
+            if n <= 1024 and math.frexp(n)[0] == 0.5:
+                rest = factors[:k] + factors[k + 1 :]
+                return sign * int(n), rest
+    return 1, factors
 
 
 # ---- the order of the terms of a sum

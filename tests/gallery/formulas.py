@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.gallery.exercises import EXERCISES
+
 IDENTITIES = Path(__file__).parent / "matrix_identities.json"
 KINDS = {"s": "symmetric", "p": "positive definite", "+": "positive"}
 
@@ -202,4 +204,5 @@ PHYSICS = _rows("Physics", [
     ("w @ J @ w/2", "w", "(J + J.T) @ w / 2", "w:3 J:3,3"),
 ])  # fmt: skip
 
-GALLERY = [*matrix_identities(), *CALCULUS, *STATISTICS, *LEARNING, *PHYSICS]
+FURTHER = [f for group, rows in EXERCISES.items() for f in _rows(group, rows)]
+GALLERY = [*matrix_identities(), *CALCULUS, *STATISTICS, *LEARNING, *PHYSICS, *FURTHER]
