@@ -86,7 +86,12 @@ class _Latex:
         self.style = style
 
     def renderer(self) -> Renderer:
-        return Renderer(self.pieces, self.strength, r"\left(", r"\right)", lambda t, name: self.name(name, t.rank))
+        return Renderer(self.pieces, self.strength, r"\left(", r"\right)", lambda t, name: self._shared(name, t.rank))
+
+    def _shared(self, name: str, rank: int) -> str:
+        """The name of a shared part, in braces if it has a subscript: TeX refuses a second."""
+        shown = self.name(name, rank)
+        return f"{{{shown}}}" if "_" in shown else shown
 
     def strength(self, t: Term) -> int:
         """How strongly the outermost sign of a term binds."""
@@ -213,7 +218,7 @@ class _Latex:
     def _braced(self, base: Term) -> list[Piece]:
         """What gets a subscript, in braces if it may have one already: TeX refuses a second."""
         plain = base.form == "name" and "_" not in self.name(base.data[0], base.rank)
-        return [(base, ATOM)] if plain else ["{", (base, ATOM), "}"]
+        return [(base, ATOM)] if plain or self.strength(base) < ATOM else ["{", (base, ATOM), "}"]
 
     def _other(self, t: Term) -> list[Piece]:
         if t.form == "index":
