@@ -164,7 +164,7 @@ class _Search:
 
 
 def _search(roots: Sequence[Node], weigh: Cost, facts: Assumptions, omitted: frozenset[str]) -> Simplified:
-    pair = Fractions(), Fractions(apart=True)
+    pair = Fractions(), Fractions(lambda x: "not negative" in facts.known(x))
     search = _Search(weigh, facts, omitted, pair, Simplified(list(roots)), isinstance(weigh, Lengths))
     for _ in range(ROUNDS):
         before = search.result.nodes

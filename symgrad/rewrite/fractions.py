@@ -10,7 +10,7 @@ Factors that cancel are assumed not to be zero, and what stands below an even ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
@@ -42,11 +42,11 @@ class Ratio:
 
 
 class Fractions:
-    """The ratios of nodes, each found once; `polynomials` are those of the factors that are sums.  With `apart`, roots
-    of products and quotients are those of their factors."""
+    """The ratios of nodes, each found once; `polynomials` are those of the factors that are sums.  With `nonnegative`,
+    which says what is not negative, roots of products and quotients are those of their factors where each has one."""
 
-    def __init__(self, *, apart: bool = False) -> None:
-        self.apart = apart
+    def __init__(self, nonnegative: Callable[[Node], bool] | None = None) -> None:
+        self.nonnegative = nonnegative
         self.known: dict[Node, Ratio] = {}
         self.polynomials: dict[Node, Polynomial] = {}
 
@@ -55,7 +55,7 @@ class Fractions:
         moved."""
         if x.op.name not in ("add", "mul", "div", "pow"):
             return
-        if self.apart and reachable(x).isdisjoint(("sqrt", "pow")):
+        if self.nonnegative and reachable(x).isdisjoint(("sqrt", "pow")):
             return
         found = self.ratio(x)
         if len(found.powers) == 1 and x in found.powers:
@@ -169,11 +169,18 @@ class Fractions:
             return _power(base, k)
         if len(base.powers) == 1 and base.number == 1 and all(p == 1 for p in base.powers.values()):
             return _power(base, k)
-        if self.apart and x.op.name == "sqrt" and base.number > 0:
+        if x.op.name == "sqrt" and base.number > 0 and self._has_roots(base):
             number = {} if base.number == 1 else {constant_node(base.number, x.type.dtype): k}
             assumed: Assumed = [*base.assumed, *(("not negative", f) for f in base.powers)]
             return Ratio(ONE, {**{f: p * k for f, p in base.powers.items()}, **number}, assumed)
         return Ratio(ONE, {x.inputs[0]: k})
+
+    def _has_roots(self, base: Ratio) -> bool:
+        """Whether each factor of what stands under a root is known to have one; the last does if the others do."""
+        if self.nonnegative is None:
+            return False
+        unsure = [p for f, p in base.powers.items() if not self.nonnegative(f)]
+        return not unsure or (len(unsure) == 1 and unsure[0] % 2 != 0)
 
     def _symbolic_power(self, x: Node, base: Ratio) -> Ratio:
         """``b**(k - 1)`` as ``b**k/b``, so that equal powers meet."""
@@ -266,8 +273,8 @@ class Fractions:
         above = [(f, k) for f, k in powers.items() if k > 0 or f.op.name == "exp"]
         below = [(f, -k) for f, k in powers.items() if k < 0 and f.op.name != "exp"]
         q = r.number.denominator
-        top = _product(Fraction(r.number.numerator), above, dtype, self.apart)
-        made = top if not below and q == 1 else _made("div", top, _product(Fraction(q), below, dtype, self.apart))
+        top = _product(Fraction(r.number.numerator), above, dtype, self.nonnegative is not None)
+        made = top if not below and q == 1 else _made("div", top, _product(Fraction(q), below, dtype, self.nonnegative is not None))
         made = made if made.type.shape else filled(made, x.type)
         return made if made.type == x.type else None
 

@@ -83,7 +83,7 @@ PHYSICS: list[tuple[str, ...]] = [
     ("L*sin(theta)/(1 + L*cos(theta))", "theta", "L*(L + cos(theta))/(1 + L*cos(theta))**2"),
     ("1/sqrt(1 - v**2/c**2)", "v", "v/(c**2*(1 - v**2/c**2)**1.5)"),
     ("(m1*x1 + m2*x2)/(m1 + m2)", "m1", "m2*(x1 - x2)/(m1 + m2)**2"),
-    ("sqrt(G*M/r)", "r", "-sqrt(G*M)/(2*r**1.5)"),
+    ("sqrt(G*M/r)", "r", "-sqrt(G*M)/(2*r**1.5)", "", "grad", "G:positive M:positive r:positive"),
     ("sqrt(1 + (y/x)**2)", "x", "-y**2/(x**3*sqrt(1 + (y/x)**2))"),
     ("p**2/(2*m) + m*w**2*x**2/2", "x", "m*w**2*x"),
 ]  # fmt: skip

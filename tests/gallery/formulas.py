@@ -40,11 +40,13 @@ def _shapes(text: str) -> dict[str, str]:
 
 
 def _rows(group: str, rows: list[tuple[str, ...]]) -> list[Formula]:
-    """Rows of formula, variable, textbook's derivative, then shapes and kind of derivative where they matter."""
-    return [
-        Formula(group, f, wrt, textbook, _shapes(rest[0] if rest else ""), rest[1] if len(rest) > 1 else "grad")
-        for f, wrt, textbook, *rest in rows
-    ]
+    """Rows of formula, variable, textbook's derivative, then shapes, kind of derivative and what is assumed where they
+    matter."""
+    found = []
+    for f, wrt, textbook, *rest in rows:
+        shapes, kind, assumed = [*rest, *("", "grad", "")[len(rest) :]]
+        found.append(Formula(group, f, wrt, textbook, _shapes(shapes), kind, _shapes(assumed)))
+    return found
 
 
 def matrix_identities() -> list[Formula]:
@@ -197,7 +199,7 @@ PHYSICS = _rows("Physics", [
     ("v**2*sin(2*a)/g", "a", "2*v**2*cos(2*a)/g"),
     ("E - ecc*sin(E)", "E", "1 - ecc*cos(E)"),
     ("f*sqrt((c + v)/(c - v))", "v", "c*f/((c - v)*sqrt(c**2 - v**2))"),
-    ("2*pi*sqrt(l/g)", "l", "pi/sqrt(l*g)"),
+    ("2*pi*sqrt(l/g)", "l", "pi/sqrt(l*g)", "", "grad", "l:positive g:positive"),
     ("G*m/r - l**2/(2*m*r**2)", "r", "l**2/(m*r**3) - G*m/r**2"),
     ("p @ p/(2*m) + k*(x @ x)/2", "p", "p/m", "p:3 x:3"),
     ("-mu @ B", "B", "-mu", "mu:3 B:3"),
