@@ -257,7 +257,11 @@ def _by_matrix(f: Callable[..., Any]) -> Meaning:
         wide = [np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in args]
         result = np.empty(tuple(evaluate(n, sizes) for n in x.type.shape), dtype=object)
         for index in np.ndindex(lead):
-            found = f(*(mpmath.matrix(a[index].tolist()) for a in wide))
+            try:
+                found = f(*(mpmath.matrix(a[index].tolist()) for a in wide))
+            except (ZeroDivisionError, ValueError):  # singular, or not positive definite
+                result[index] = mpmath.nan
+                continue
             if not isinstance(found, mpmath.matrix):
                 result[index] = found
                 continue
@@ -270,8 +274,8 @@ def _by_matrix(f: Callable[..., Any]) -> Meaning:
 
 MEANINGS["inv"] = _by_matrix(mpmath.inverse)
 MEANINGS["cholesky"] = _by_matrix(mpmath.cholesky)
-MEANINGS["det"] = _by_matrix(mpmath.det)
-MEANINGS["logdet"] = _by_matrix(lambda a: mpmath.log(abs(mpmath.det(a))))
+MEANINGS["det"] = _by_matrix(high_precision_matrices.determinant)
+MEANINGS["logdet"] = _by_matrix(lambda a: mpmath.log(abs(high_precision_matrices.determinant(a))))
 MEANINGS["expm"] = _by_matrix(mpmath.expm)
 
 

@@ -166,11 +166,27 @@ def _solve_triangular(args: Sequence[Array], x: Node, sizes: Sizes) -> Any:
 
 # ---- determinants
 
+def determinant(a: Any) -> Any:
+    """By elimination with the largest pivots; mpmath's own takes matrices that are nearly singular for singular."""
+    rows, found = a.tolist(), mpmath.mpf(1)
+    for k in range(len(rows)):
+        pivot = max(range(k, len(rows)), key=lambda i: abs(rows[i][k]))
+        if rows[pivot][k] == 0:
+            return mpmath.mpf(0)
+        if pivot != k:
+            rows[k], rows[pivot], found = rows[pivot], rows[k], -found
+        found *= rows[k][k]
+        for row in rows[k + 1 :]:
+            factor = row[k] / rows[k][k]
+            row[k:] = [v - factor * u for u, v in zip(rows[k][k:], row[k:], strict=True)]
+    return found
+
+
 def _cofactor_one(a: Array) -> Array:
     result = np.empty(a.shape, dtype=object)
     for i, j in np.ndindex(a.shape):
         minor = np.delete(np.delete(a, i, 0), j, 1)
-        result[i, j] = (-1) ** (i + j) * (mpmath.det(_matrix(minor)) if minor.size else mpmath.mpf(1))
+        result[i, j] = (-1) ** (i + j) * determinant(minor)
     return result
 
 
@@ -193,7 +209,7 @@ def _cofactor_slope(args: Sequence[Array], x: Node, sizes: Sizes) -> Any:
 
 @_means("detsign")
 def _detsign(args: Sequence[Array], x: Node, sizes: Sizes) -> Any:
-    return _stacked(lambda a: (np.array(mpmath.sign(mpmath.det(_matrix(a))), dtype=object),), args[0])[0]
+    return _stacked(lambda a: (np.array(mpmath.sign(determinant(a)), dtype=object),), args[0])[0]
 
 
-__all__ = ["MEANINGS"]
+__all__ = ["MEANINGS", "determinant"]

@@ -274,7 +274,8 @@ class Fractions:
         below = [(f, -k) for f, k in powers.items() if k < 0 and f.op.name != "exp"]
         q = r.number.denominator
         top = _product(Fraction(r.number.numerator), above, dtype, self.nonnegative is not None)
-        made = top if not below and q == 1 else _made("div", top, _product(Fraction(q), below, dtype, self.nonnegative is not None))
+        bottom = _product(Fraction(q), below, dtype, self.nonnegative is not None)
+        made = top if not below and q == 1 else _made("div", top, bottom)
         made = made if made.type.shape else filled(made, x.type)
         return made if made.type == x.type else None
 

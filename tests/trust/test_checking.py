@@ -98,6 +98,11 @@ def test_factorisations_have_certificates(text: str) -> None:
     assert certificate and certificate.worst["gradient"].digits > 20
 
 
+@pytest.mark.parametrize("text", ["det(A)", "logdet(A)"])
+def test_determinants_have_certificates(text: str) -> None:
+    assert compiled(text, A="n,n").check(MATRIX)
+
+
 def test_loops_have_certificates() -> None:
     x = sg.vector("x", "n")
     last, _ = sg.scan(lambda c, s: (sg.sin(c) + s**2, c), 0.3, x)
