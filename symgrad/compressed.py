@@ -227,14 +227,14 @@ def _paired(term: Node, rank: int) -> Product | None:
         groups.append(joined)
     found = []
     for g in groups:
-        axes = sorted({k % rank for _, ls in g for k in ls})
+        paired = sorted({k % rank for _, ls in g for k in ls})
         held = sorted(k for _, ls in g for k in ls)
-        if held != [*axes, *(k + rank for k in axes)]:
+        if held != [*paired, *(k + rank for k in paired)]:
             return None
         if all(x.op.name == "delta" and ls[1] == ls[0] + rank for x, ls in g):
             continue
         nodes, places = [x for x, _ in g], [ls for _, ls in g]
-        found.append((einsum_node(nodes, places, held, {}), tuple(axes)))
+        found.append((einsum_node(nodes, places, held, {}), tuple(paired)))
     scale = Expr(constant_node(1, term.type.dtype))
     for s in scalars:
         scale = scale * Expr(s)

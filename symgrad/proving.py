@@ -170,7 +170,7 @@ class _Normal:
         lowest = dict(first)
         for m in p:
             powers = dict(m)
-            for a in {*lowest, *powers}:
+            for a in {**lowest, **powers}:
                 lowest[a] = min(lowest.get(a, Fraction(0)), powers.get(a, Fraction(0)))
         ((common, _),) = self.monomial({a: k for a, k in lowest.items() if a != ("i",)}).items()
         ((under, _),) = self.monomial({a: -k for a, k in common}).items()

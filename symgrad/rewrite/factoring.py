@@ -23,7 +23,7 @@ def factored(x: Node) -> Iterator[Node]:
         return
     uses: dict[tuple[str, object], list[int]] = {}
     for k, (_, base) in enumerate(terms):
-        for how in set(_handles(base)):
+        for how in dict.fromkeys(reversed(_handles(base))):
             uses.setdefault(how, []).append(k)
     for how, where in uses.items():
         if len(where) > 1:

@@ -135,7 +135,7 @@ def _parted(
 def _reduced(
     above: Polynomial, below: Polynomial, roots: list[Node]
 ) -> tuple[Polynomial, Polynomial, list[Node], list[Node]]:
-    under = []
+    under: list[Node] = []
     for r in roots:
         rest = divided(below, polynomial(r.inputs[0]))
         if rest is not None:

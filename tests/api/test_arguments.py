@@ -203,7 +203,7 @@ def test_shapes_of_scalars_that_do_not_broadcast() -> None:
 @pytest.mark.parametrize("given", ["f32", "float32", np.float32, np.dtype("<f4")])
 def test_element_types_are_named_as_in_numpy(given):
     x = sg.vector("x", "n", dtype=given)
-    made = [x, sg.eye(3, given), sg.zeros(3, given), sg.vector("y", 3).astype(given)]
+    made = [x, sg.eye(3, dtype=given), sg.zeros(3, given), sg.vector("y", 3).astype(given)]
     assert [e.dtype for e in made] == ["f32"] * 4
     f = sg.compile(sg.parse("sum(x**2)", x="n"), wrt="x", dtype=given)
     assert f.grad([1, 2]).dtype == np.float32

@@ -82,7 +82,6 @@ def test_an_index_out_of_range() -> None:
     ("text", "types", "message"),
     [
         ("sum(x)", {"x": "n"}, "address: a C function has arrays of fixed sizes, and n may be anything"),
-        ("sum(sort(x)*x)", {"x": "3"}, "address: the formula calls Python back"),
     ],
 )
 def test_what_has_no_address(text: str, types: dict[str, str], message: str) -> None:

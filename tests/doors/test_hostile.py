@@ -26,6 +26,7 @@ ACCEPTED = {
     "chained_cmp": "(0 < x) & (x < 1)",
     "int_division": f"{1 / 3!r}*x",
     "underscore_num": "1000*x",
+    "factorial": "gamma(10000000.0 + 1.0)",
     "second_derivs": "exp(sin(exp(sin(exp(sin(exp(sin(x))))))))",
 }
 """The texts that mean something, and other texts that mean the same."""
@@ -43,7 +44,6 @@ MESSAGES = {
     "star_import": "from is a reserved word",
     "decorator": "expected a value, found @",
     "huge_float": "larger than any float64",
-    "factorial": "factorial",
     "deep_parens_1e4": "nested more than 5000",
     "deep_parens_1e6": "at most 1000000 are read",
     "unary_minus_1e5": "nested more than 5000",

@@ -95,6 +95,12 @@ def rule_is_right(y: Expr, x: Expr, value: Any, direct: Callable[[Any], Any], or
         root = nxt
 
 
+def test_what_calls_python_has_no_address(fresh_name: str) -> None:
+    f = sg.operation(fresh_name, np.round)
+    with pytest.raises(sg.ArgumentError, match="address: the formula calls Python back"):
+        _ = sg.compile(f(sg.scalar("x"))).address
+
+
 def test_operation_by_formula(fresh_name: str) -> None:
     f = sg.operation(fresh_name, formula=lambda x: x * sg.sigmoid(2 * x))
     x = sg.vector("x", "n")
