@@ -26,7 +26,7 @@ ACCEPTED = {
     "chained_cmp": "(0 < x) & (x < 1)",
     "int_division": f"{1 / 3!r}*x",
     "underscore_num": "1000*x",
-    "factorial": "gamma(10000000.0 + 1.0)",
+    "factorial": "gamma(astype(10**7, 'f64') + 1)",
     "second_derivs": "exp(sin(exp(sin(exp(sin(exp(sin(x))))))))",
 }
 """The texts that mean something, and other texts that mean the same."""
