@@ -14,12 +14,12 @@ from ..graph import Node, lookup, node
 from .engine import Assumed
 from .pattern import Rule
 from .short import SHORT, function
+from .stable_conditions import OPPOSITE
 from .terms import constant_node, number_of, split
 
 logical_not, where, mask, relu, maximum, absolute, sign = (
     function(n) for n in ("logical_not", "where", "mask", "relu", "maximum", "abs", "sign")
 )
-OPPOSITE = {"less": "greater", "greater": "less", "less_equal": "greater_equal", "greater_equal": "less_equal"}
 Found = Node | tuple[Node, Assumed] | None
 Rebuild = Callable[[Node], Node]
 
@@ -287,14 +287,6 @@ def _compared(x: Node, rebuild: Rebuild) -> Found:
                 return rebuild(node(x.op, (kept, rebuild(node(lookup("neg"), (moved,))))))
             if number_of(kept) is not None and c < 0 and base is not None:
                 return rebuild(node(lookup(OPPOSITE[x.op.name]), (rebuild(node(lookup("neg"), (moved,))), kept)))
-    return None
-
-
-@SHORT.procedure("number left of a comparison", "greater", "less", "greater_equal", "less_equal")
-def _turned(x: Node, rebuild: Rebuild) -> Found:
-    a, b = x.inputs
-    if number_of(a) is not None and number_of(b) is None:
-        return node(lookup(OPPOSITE[x.op.name]), (b, a))
     return None
 
 

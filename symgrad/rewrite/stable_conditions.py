@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from ..expression import Expr, apply, constant, constant_value
-from ..graph import Node
+from ..graph import Node, lookup, node
 from .engine import RuleSet
 from .settling import fitting
 from .terms import constant_node, number_of, split
@@ -22,6 +22,8 @@ COMPARISONS = {
     "equal": operator.eq,
     "not_equal": operator.ne,
 }
+OPPOSITE = {"less": "greater", "greater": "less", "less_equal": "greater_equal", "greater_equal": "less_equal"}
+"""What holds of two operands when they change places."""
 Rebuild = Callable[[Node], Node]
 
 
@@ -42,9 +44,12 @@ def _constant(value: bool) -> Node:
 
 
 def compare(x: Node, rebuild: Rebuild) -> Node | None:
-    """Two finite numbers compared."""
+    """Two finite numbers compared; of one number and something else the number stands right, as in Python, which reads
+    ``1 > x`` as ``x < 1``."""
     a, b = (number_of(i) for i in x.inputs)
-    return None if a is None or b is None else _constant(COMPARISONS[x.op.name](a, b))
+    if a is not None and b is not None:
+        return _constant(COMPARISONS[x.op.name](a, b))
+    return node(lookup(OPPOSITE[x.op.name]), x.inputs[::-1]) if a is not None and x.op.name in OPPOSITE else None
 
 
 def logic(x: Node, rebuild: Rebuild) -> Node | None:
