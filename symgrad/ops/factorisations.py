@@ -60,13 +60,15 @@ def _reciprocal(s: Expr) -> Expr:
 
 
 def _svd_slope(parts: Sequence[Expr], cotangents: Sequence[Expr]) -> Expr:
-    """Townsend, *Differentiating the singular value decomposition*, 2016."""
+    """Townsend, *Differentiating the singular value decomposition*, 2016, with ``s[j]/(s[j]**2 - s[i]**2)`` as half of
+    ``1/(s[j] - s[i]) + 1/(s[j] + s[i])``: where singular values coincide only the first has no value, and is not needed
+    for what does not depend on the choice of a basis."""
     (u, s, vt), (gu, gs, gvt) = parts, cotangents
     v, gv = t(vt), t(gvt)
-    f = reciprocal_gaps(s**2)
-    down = unit_axes(s, [*range(s.ndim), None])
+    across, down = unit_axes(s, [*range(s.ndim - 1), None, s.ndim - 1]), unit_axes(s, [*range(s.ndim), None])
     left, right = t(u) @ gu, t(v) @ gv
-    inner = scaled(f * (left - t(left)), s) + down * (f * (right - t(right)))
+    turn, other = left - t(left), right - t(right)
+    inner = turn * ((reciprocal_gaps(s) + _reciprocal(across + down)) / 2) + other * ((reciprocal_gaps(s) - _reciprocal(across + down)) / 2)
     middle = u @ inner @ vt + scaled(u, gs) @ vt
     inverse = _reciprocal(s)
     beside = scaled(gu - u @ left, inverse) @ vt + scaled(u, inverse) @ t(gv - v @ right)
@@ -193,9 +195,9 @@ def matrix_rank(a: Any, tol: Any = None) -> Expr:
 def svdvals(a: Any) -> Expr:
     """The singular values of matrices, falling.
 
-    Where some coincide, sums of a function of each have their first derivative, too; in higher ones nothing flows
-    between the singular vectors of one value (0, never NaN).  For derivatives of every order there, take eigenvalues:
-    ``sum(f(sqrt(eigvalsh(a.T @ a))))``."""
+    Where some coincide, sums of a function of each have their first derivative, too, and their plain sum, the nuclear
+    norm, its second; otherwise nothing flows in higher ones between the singular vectors of one value (0, never NaN).
+    For derivatives of every order there, take eigenvalues: ``sum(f(sqrt(eigvalsh(a.T @ a))))``."""
     return apply("svdvals", [matrix_operand("svdvals", a)])
 
 

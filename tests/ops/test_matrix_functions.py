@@ -137,10 +137,13 @@ def test_weights_that_differ_at_coinciding_eigenvalues() -> None:
     assert np.isfinite(sg.sum(c * sg.svdvals(a)).hessian(a)(A=np.eye(3), c=weights)).all()
 
 
-def test_singular_values_by_way_of_eigenvalues() -> None:
+@pytest.mark.parametrize(
+    "norm", [lambda a: sg.norm(a, "nuc"), lambda a: sg.sum(sg.sqrt(sg.eigvalsh(a.T @ a)))], ids=["svd", "eigenvalues"]
+)
+def test_nuclear_norm_where_singular_values_coincide(norm: Callable[[sg.Expr], sg.Expr]) -> None:
     """The second derivative of the nuclear norm at the identity along E: (norm(E)**2 - tr(E @ E))/2."""
     a = sg.matrix("A", "n,n")
-    hessian = sg.sum(sg.sqrt(sg.eigvalsh(a.T @ a))).hessian(a)(A=np.eye(3))
+    hessian = norm(a).hessian(a)(A=np.eye(3))
     e = np.random.default_rng(0).normal(size=(3, 3))
     expected = ((e * e).sum() - np.trace(e @ e)) / 2
     np.testing.assert_allclose(np.einsum("ijkl,ij,kl", hessian, e, e), expected, rtol=1e-9)
