@@ -89,14 +89,23 @@ def simplify(
         one_sign = any(what == "not negative" for what, _ in facts.unknown(found.assumed))
         return compare(found.nodes) + SIGN * one_sign, sum(map(weigh, found.nodes))
 
-    while True:
-        ways = _ways(len(postorder(best.nodes)))
-        found = [_search(best.nodes, weigh, facts, omitted) for omitted in ways]
-        found = [Simplified(f.nodes, best.steps + f.steps, best.assumed + f.assumed) for f in found]
-        shortest = min(found, key=worth)
-        if worth(shortest) >= worth(best):
+    def climbed(best: Simplified) -> Simplified:
+        """The shortest form found from there, each time from what was found before."""
+        while True:
+            ways = _ways(len(postorder(best.nodes)))
+            found = [_search(best.nodes, weigh, facts, omitted) for omitted in ways]
+            found = [Simplified(f.nodes, best.steps + f.steps, best.assumed + f.assumed) for f in found]
+            shortest = min(found, key=worth)
+            if worth(shortest) >= worth(best):
+                return best
+            best = shortest
+
+    best = climbed(best)
+    while read:  # again from its stable form, where a second call would start
+        again = climbed(Simplified(canonicalise(best.nodes), list(best.steps), list(best.assumed)))
+        if worth(again) >= worth(best):
             break
-        best = shortest
+        best = again
     if worth(Simplified(list(roots))) <= worth(best) and canonicalise(roots, stable=False) == list(roots):
         return Simplified(list(roots))  # a stable form that is read as easily is no reason to change it
     best.assumed = list(dict.fromkeys(facts.unknown(best.assumed)))
