@@ -12,7 +12,8 @@ from ..graph import Node, lookup, node
 from .assumptions import unvisited
 from .engine import Assumed
 from .short import SHORT, powers_of
-from .short_selections import OPPOSITE, difference, negated, unshared
+from .short_selections import difference, negated, unshared
+from .stable_conditions import OPPOSITE
 from .terms import constant_node, number_of
 
 Found = Node | tuple[Node, Assumed] | None
